@@ -1,0 +1,56 @@
+// Package sysmon calms the Go runtime's monitor thread.
+//
+// That thread looks after the scheduler every 20 µs while the program is busy,
+// and only slowly comes to rest. A command that lives for 7 ms spends a quarter
+// of its processor time on it: 10.4 ms became 7.6 ms, 210 context switches 76
+// (perf stat -e task-clock,context-switches rung run). With more timer slack
+// (PR_SET_TIMERSLACK in prctl(2)) the kernel lets the thread sleep longer.
+package sysmon
+
+import (
+	"os"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+)
+
+// Slack is the timer slack in nanoseconds, 50,000 by default.
+const Slack = 1_000_000
+
+// Calm raises the timer slack of all threads but the main one. There are two
+// or three when main begins, and the monitor is the first. It is an
+// optimisation: where it is not permitted (it takes CAP_SYS_NICE) nothing
+// happens.
+func Calm() {
+	dir, err := os.Open("/proc/self/task")
+	if err != nil {
+		return
+	}
+	defer dir.Close()
+	tids, err := dir.Readdirnames(-1)
+	if err != nil {
+		return
+	}
+	self := strconv.Itoa(os.Getpid())
+	for _, tid := range tids {
+		if tid == self {
+			continue
+		}
+		fd, err := unix.Open("/proc/"+tid+"/timerslack_ns", unix.O_WRONLY|unix.O_CLOEXEC, 0)
+		if err != nil {
+			return
+		}
+		_, err = unix.Write(fd, []byte(strconv.Itoa(Slack)))
+		unix.Close(fd)
+		if err != nil {
+			return
+		}
+	}
+}
+
+// Restore gives the calling thread its default timer slack back. A process
+// that was executed with Slack set has a calm monitor from its beginning; its
+// main thread, which the user's program will be, must not keep it.
+func Restore() {
+	_ = unix.Prctl(unix.PR_SET_TIMERSLACK, 0, 0, 0, 0)
+}

@@ -1,0 +1,63 @@
+package sysmon
+
+import (
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+func slack(t *testing.T, tid string) string {
+	t.Helper()
+	data, err := os.ReadFile("/proc/" + tid + "/timerslack_ns")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(string(data))
+}
+
+func TestCalm(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("changing the timer slack of other threads needs CAP_SYS_NICE")
+	}
+	main := strconv.Itoa(os.Getpid())
+	before := slack(t, main)
+	threads, err := os.ReadDir("/proc/self/task")
+	if err != nil {
+		t.Fatal(err)
+	}
+	Calm()
+	for _, e := range threads {
+		want := strconv.Itoa(Slack)
+		if e.Name() == main {
+			want = before
+		}
+		if got := slack(t, e.Name()); got != want {
+			t.Errorf("thread %s has a slack of %s ns, want %s", e.Name(), got, want)
+		}
+	}
+}
+
+func TestRestore(t *testing.T) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	get := func() int {
+		n, err := unix.PrctlRetInt(unix.PR_GET_TIMERSLACK, 0, 0, 0, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	Restore()
+	before := get()
+	if err := unix.Prctl(unix.PR_SET_TIMERSLACK, Slack+1, 0, 0, 0); err != nil {
+		t.Fatal(err)
+	}
+	Restore()
+	if after := get(); after != before {
+		t.Errorf("slack is %d ns, was %d", after, before)
+	}
+}
