@@ -1,0 +1,217 @@
+package spawn
+
+import (
+	"os"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/rungoci/rung/internal/nofile"
+	"github.com/rungoci/rung/internal/sysmon"
+)
+
+// builder turns a Request into the list of operations of the child. It keeps
+// everything alive that the list points to.
+type builder struct {
+	req      *Request
+	ops      []op
+	what     []step
+	twoStage bool
+	reportFD uintptr
+	scratch  report
+	second   cloneArgs
+	argv     []*byte
+	envv     []*byte
+	strings  [][]byte
+	mask     unix.Sigset_t
+	action   [4]uint64 // struct sigaction of the kernel: SIG_DFL, no flags
+	moved    []int
+}
+
+func (b *builder) add(kind opKind, doing, field string, nr uintptr, arg ...uintptr) {
+	o := op{kind: kind, nr: nr}
+	copy(o.arg[:], arg)
+	b.ops = append(b.ops, o)
+	b.what = append(b.what, step{doing, field})
+}
+
+// str returns the address of s with a NUL behind it.
+func (b *builder) str(s string) uintptr {
+	buf := append([]byte(s), 0)
+	b.strings = append(b.strings, buf)
+	return uintptr(unsafe.Pointer(&buf[0]))
+}
+
+// firstFlags are the namespaces that clone3 makes. The cgroup namespace is
+// not among them: its root is the cgroup in which it is made, so it has to
+// wait until the process is in its cgroup.
+func (b *builder) firstFlags() uint64 { return b.req.New &^ unix.CLONE_NEWCGROUP }
+
+// build returns the operations, in the order that the kernel needs: cgroups
+// while the host's folders are visible and the process is unconfined, then
+// the namespaces, then the descriptors, then exec.
+//
+// Two processes are needed one after the other where a pid namespace is
+// joined or a time namespace gets offsets: both take effect only for children.
+func (b *builder) build(writeEnd *os.File) ([]op, error) {
+	r := b.req
+	b.twoStage = r.TimeOffsets != ""
+	for _, j := range r.Join {
+		b.twoStage = b.twoStage || j.Flag == unix.CLONE_NEWPID
+	}
+	last := 3 + r.Preserve + len(r.Files) // report pipe; the program is last+1
+	b.reportFD = uintptr(last)
+	report, err := b.away(int(writeEnd.Fd()), last+2)
+	if err != nil {
+		return nil, err
+	}
+	b.add(opCall, "hand the report pipe to the init process", "", unix.SYS_DUP3, uintptr(report), b.reportFD, unix.O_CLOEXEC)
+	// The processes of a pid namespace that is joined must not get at the
+	// host's descriptors by way of this one (CVE-2016-9962).
+	b.add(opCall, "hide the init process from other processes", "", unix.SYS_PRCTL, unix.PR_SET_DUMPABLE, 0)
+	if !b.twoStage {
+		b.dieWithParent()
+	}
+	for _, fd := range r.Tasks {
+		if fd, err = b.away(fd, last+2); err != nil {
+			return nil, err
+		}
+		b.add(opCall, "enter the cgroup (cgroup v1 tasks file)", "linux.cgroupsPath", unix.SYS_WRITE, uintptr(fd), b.str("0"), 1)
+	}
+	if err := b.namespaces(last + 2); err != nil {
+		return nil, err
+	}
+	if err := b.descriptors(last); err != nil {
+		return nil, err
+	}
+	b.exec(last + 1)
+	return b.ops, nil
+}
+
+// dieWithParent has the kernel kill the process when the thread that made it
+// ends, so that nothing is left of a create that is killed. See prctl(2).
+func (b *builder) dieWithParent() {
+	b.add(opCall, "bind the init process to its parent", "", unix.SYS_PRCTL, unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL))
+}
+
+func (b *builder) namespaces(free int) error {
+	r := b.req
+	if r.TimeOffsets != "" {
+		b.add(opCall, "make the time namespace", "linux.namespaces", unix.SYS_UNSHARE, unix.CLONE_NEWTIME)
+		atCwd := unix.AT_FDCWD
+		b.add(opCall, "open /proc/self/timens_offsets", "linux.timeOffsets", unix.SYS_OPENAT, uintptr(atCwd), b.str("/proc/self/timens_offsets"), unix.O_WRONLY|unix.O_CLOEXEC)
+		b.add(opCallPrev, "set the clocks of the time namespace", "linux.timeOffsets", unix.SYS_WRITE, 0, b.str(r.TimeOffsets), uintptr(len(r.TimeOffsets)))
+	}
+	for _, j := range r.Join {
+		fd, err := b.away(j.FD, free)
+		if err != nil {
+			return err
+		}
+		b.add(opCall, "join the namespace", j.Field, unix.SYS_SETNS, uintptr(fd), uintptr(j.Flag))
+	}
+	if b.twoStage {
+		b.second = cloneArgs{flags: unix.CLONE_PARENT | b.firstFlags()}
+		if r.TimeOffsets != "" {
+			b.second.flags &^= unix.CLONE_NEWTIME
+		}
+		b.add(opClone, "clone into the joined namespaces", "linux.namespaces", unix.SYS_CLONE3, uintptr(unsafe.Pointer(&b.second)), cloneArgsSize)
+		b.dieWithParent()
+	}
+	if r.New&unix.CLONE_NEWCGROUP != 0 {
+		b.add(opCall, "make the cgroup namespace", "linux.namespaces", unix.SYS_UNSHARE, unix.CLONE_NEWCGROUP)
+	}
+	return nil
+}
+
+// descriptors lays out 0 to last+1 and closes everything behind.
+func (b *builder) descriptors(last int) error {
+	r := b.req
+	free := last + 2
+	place := func(f *os.File, to int) error {
+		from, err := b.away(int(f.Fd()), free)
+		if err != nil {
+			return err
+		}
+		b.add(opCall, "hand a descriptor to the init process", "", unix.SYS_DUP3, uintptr(from), uintptr(to), 0)
+		return nil
+	}
+	for i, f := range r.Stdio {
+		if f == nil || int(f.Fd()) == i {
+			continue
+		}
+		if err := place(f, i); err != nil {
+			return err
+		}
+	}
+	for i, f := range r.Files {
+		if err := place(f, 3+r.Preserve+i); err != nil {
+			return err
+		}
+	}
+	exe, err := b.away(int(r.Exe.Fd()), free)
+	if err != nil {
+		return err
+	}
+	b.add(opCall, "hand the program to the init process", "", unix.SYS_DUP3, uintptr(exe), uintptr(last+1), unix.O_CLOEXEC)
+	b.add(opCall, "close the descriptors of the host", "", unix.SYS_CLOSE_RANGE, uintptr(free), uintptr(^uint32(0)), 0)
+	return nil
+}
+
+// exec lifts the signal mask and runs the program.
+func (b *builder) exec(exeFD int) {
+	r := b.req
+	if limit := nofile.Original(); limit != 0 {
+		b.add(opCall, "restore the limit of open files", "", unix.SYS_PRLIMIT64, 0, unix.RLIMIT_NOFILE, limit, 0)
+	}
+	b.add(opTry, "calm the monitor thread", "", unix.SYS_PRCTL, unix.PR_SET_TIMERSLACK, sysmon.Slack)
+	// On a host where transparent huge pages are for everybody, the Go heap's
+	// first pages would be two of 2 MiB: more than a small container may use.
+	b.add(opTry, "do without huge pages", "", unix.SYS_PRCTL, unix.PR_SET_THP_DISABLE, 1)
+	b.argv, b.envv = b.vector(r.Args), b.vector(r.Env)
+	for _, sig := range keptIgnored {
+		b.add(opCall, "reset an ignored signal", "", unix.SYS_RT_SIGACTION, uintptr(sig), uintptr(unsafe.Pointer(&b.action)), 0, sigsetSize)
+	}
+	b.add(opCall, "unblock the signals", "", unix.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK, uintptr(unsafe.Pointer(&b.mask)), 0, sigsetSize)
+	b.add(opCall, "run rung init", "", unix.SYS_EXECVEAT, uintptr(exeFD), b.str(""),
+		uintptr(unsafe.Pointer(&b.argv[0])), uintptr(unsafe.Pointer(&b.envv[0])), unix.AT_EMPTY_PATH)
+}
+
+func (b *builder) vector(list []string) []*byte {
+	v := make([]*byte, 0, len(list)+1)
+	for _, s := range list {
+		buf := append([]byte(s), 0)
+		b.strings = append(b.strings, buf)
+		v = append(v, &buf[0])
+	}
+	return append(v, nil)
+}
+
+// away returns fd, or a duplicate of it at or above free where fd lies in the
+// range that the child fills anew, and would be overwritten before its turn.
+func (b *builder) away(fd, free int) (int, error) {
+	if fd >= free {
+		return fd, nil
+	}
+	n, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, free)
+	if err != nil {
+		return -1, os.NewSyscallError("fcntl F_DUPFD_CLOEXEC", err)
+	}
+	b.moved = append(b.moved, n)
+	return n, nil
+}
+
+func (b *builder) close() {
+	for _, fd := range b.moved {
+		unix.Close(fd)
+	}
+}
+
+// keptIgnored are the signals that a Go program goes on ignoring if its caller
+// did (a shell for SIGINT of a job in the background, nohup for SIGHUP), as the
+// runtime installs no handler. All others are the runtime's, and so are back to
+// their default in the child (CLONE_CLEAR_SIGHAND).
+var keptIgnored = [...]unix.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU, unix.SIGCONT, 32, 33, 34}
+
+// sigsetSize is the size of the kernel's sigset_t in bytes (_NSIG is 64 on
+// all architectures that rung builds for).
+const sigsetSize = 8

@@ -1,0 +1,251 @@
+// Package spawn starts a process in other namespaces and cgroups without C.
+//
+// A Go program has threads before its first line runs, and the kernel lets
+// only a single-threaded process join a user or mount namespace. So the
+// thread that calls Start clones itself with clone3; the copy has one thread,
+// enters the cgroups and namespaces by raw system calls (see child.go), and
+// executes the sealed copy of this program (see Seal). Package spawn knows
+// nothing of OCI.
+package spawn
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"strconv"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/rungoci/rung/internal/errdefs"
+)
+
+// Join is a namespace to enter.
+type Join struct {
+	// FD is an open namespace file, such as /proc/42/ns/net.
+	FD int
+	// Flag is its CLONE_NEW* type; the kernel refuses a file of another.
+	Flag int
+	// Field is the field of config.json that asked for it, for errors.
+	Field string
+}
+
+// Request describes a process to start.
+type Request struct {
+	// New holds the CLONE_NEW* flags of the namespaces to make.
+	New uint64
+	// Join holds the namespaces to enter, in that order.
+	Join []Join
+	// TimeOffsets is what to write to timens_offsets(7) of the new time
+	// namespace; "" leaves the clocks alone.
+	TimeOffsets string
+	// CgroupFD is the folder of a cgroup v2 to be cloned into, or -1.
+	CgroupFD int
+	// Tasks are open cgroup v1 "tasks" files. The child writes itself into
+	// them: a single thread that moves itself needs no
+	// cgroup_threadgroup_rwsem, whose RCU grace period costs a writer of
+	// somebody else's pid into cgroup.procs 5 to 12 ms on an idle machine.
+	Tasks []int
+	// Stdio become the descriptors 0, 1 and 2.
+	Stdio [3]*os.File
+	// Preserve is the number of descriptors from 3 on that the process
+	// inherits unchanged.
+	Preserve int
+	// Files become the descriptors from 3+Preserve on. All others are
+	// closed.
+	Files []*os.File
+	// Exe is the program, opened with O_PATH or for reading.
+	Exe *os.File
+	// Args and Env are its arguments and environment.
+	Args, Env []string
+}
+
+// Process is a process made by Start. It is a child of the caller.
+type Process struct {
+	Pid int
+	// PidFD refers to the process; it is readable when the process ended.
+	PidFD  *os.File
+	report *os.File
+	what   []step
+}
+
+// step says, for a person, what an operation of the child is for.
+type step struct{ doing, field string }
+
+// Start makes the process. It returns as soon as the process exists, before
+// it has run its program; SetupError tells what became of that. The calling
+// goroutine must be locked to its thread for as long as the process is to
+// live: the process is killed when that thread ends (PR_SET_PDEATHSIG), until
+// the program that is run lifts that.
+func Start(r *Request) (*Process, error) {
+	readEnd, writeEnd, err := pipe()
+	if err != nil {
+		return nil, err
+	}
+	defer writeEnd.Close()
+	b := &builder{req: r}
+	defer b.close()
+	ops, err := b.build(writeEnd)
+	if err != nil {
+		readEnd.Close()
+		return nil, err
+	}
+	pid, pidFD, err := b.clone(ops)
+	if err != nil {
+		readEnd.Close()
+		return nil, err
+	}
+	p := &Process{Pid: pid, PidFD: os.NewFile(uintptr(pidFD), "pidfd"), report: readEnd, what: b.what}
+	if b.twoStage {
+		writeEnd.Close()
+		return p.adopt()
+	}
+	return p, nil
+}
+
+// adopt replaces the first stage, which reports the pid of the second and
+// exits, by that second stage.
+func (p *Process) adopt() (*Process, error) {
+	rep, err := p.readReport()
+	first := p.PidFD
+	defer first.Close()
+	status := p.Wait()
+	switch {
+	case errors.Is(err, io.EOF):
+		p.report.Close()
+		return nil, fmt.Errorf("the process that joins the namespaces died early: %s", describe(status))
+	case err != nil:
+		p.report.Close()
+		return nil, err
+	case rep.errno != 0:
+		p.report.Close()
+		return nil, p.failed(rep)
+	}
+	p.Pid = int(rep.pid)
+	fd, err := unix.PidfdOpen(p.Pid, 0)
+	if err != nil {
+		p.report.Close()
+		return nil, os.NewSyscallError("pidfd_open", err)
+	}
+	p.PidFD = os.NewFile(uintptr(fd), "pidfd")
+	return p, nil
+}
+
+// SetupError waits until the process runs its program, or has failed to, and
+// returns what failed, or nil. It may be called once.
+func (p *Process) SetupError() error {
+	defer p.report.Close()
+	rep, err := p.readReport()
+	switch {
+	case errors.Is(err, io.EOF):
+		return nil
+	case err != nil:
+		return err
+	}
+	return p.failed(rep)
+}
+
+// Wait reaps the process when it has ended, and returns how it did. It is for
+// callers that wait for no child but this one.
+func (p *Process) Wait() unix.WaitStatus {
+	var status unix.WaitStatus
+	for {
+		if _, err := unix.Wait4(p.Pid, &status, 0, nil); err != unix.EINTR {
+			return status
+		}
+	}
+}
+
+// Close releases the descriptors of p; the process goes on.
+func (p *Process) Close() {
+	p.report.Close()
+	p.PidFD.Close()
+}
+
+func (p *Process) failed(rep report) error {
+	s := p.what[rep.op]
+	return &errdefs.Error{Doing: s.doing, Field: s.field, Err: unix.Errno(rep.errno)}
+}
+
+func (p *Process) readReport() (report, error) {
+	var buf [reportSize]byte
+	if _, err := io.ReadFull(p.report, buf[:]); err != nil {
+		return report{}, err
+	}
+	return report{
+		pid:   int32(binary.NativeEndian.Uint32(buf[0:])),
+		op:    int32(binary.NativeEndian.Uint32(buf[4:])),
+		errno: int32(binary.NativeEndian.Uint32(buf[8:])),
+	}, nil
+}
+
+func describe(s unix.WaitStatus) string {
+	if s.Signaled() {
+		return s.Signal().String()
+	}
+	return "exit status " + strconv.Itoa(s.ExitStatus())
+}
+
+// pipe is os.Pipe without the runtime's poller, which Start has no use for.
+func pipe() (r, w *os.File, err error) {
+	var fds [2]int
+	if err := unix.Pipe2(fds[:], unix.O_CLOEXEC); err != nil {
+		return nil, nil, os.NewSyscallError("pipe2", err)
+	}
+	return os.NewFile(uintptr(fds[0]), "report"), os.NewFile(uintptr(fds[1]), "report"), nil
+}
+
+// clone blocks all signals around the clone, so that no handler of the Go
+// runtime runs in the child, and undoes it in the parent.
+func (b *builder) clone(ops []op) (pid, pidFD int, err error) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	pidFD = -1
+	fd := int32(-1)
+	args := &cloneArgs{
+		flags:      unix.CLONE_PIDFD | unix.CLONE_CLEAR_SIGHAND,
+		exitSignal: uint64(unix.SIGCHLD),
+		pidFD:      uint64(uintptr(unsafe.Pointer(&fd))),
+	}
+	if !b.twoStage {
+		args.flags |= b.firstFlags()
+	}
+	if b.req.CgroupFD >= 0 {
+		args.flags |= unix.CLONE_INTO_CGROUP
+		args.cgroup = uint64(b.req.CgroupFD)
+	}
+	var all, old unix.Sigset_t
+	for i := range all.Val {
+		all.Val[i] = ^all.Val[i]
+	}
+	if err := unix.PthreadSigmask(unix.SIG_SETMASK, &all, &old); err != nil {
+		return 0, 0, os.NewSyscallError("rt_sigprocmask", err)
+	}
+	n, errno := cloneAndRun(args, ops, b.reportFD, &b.scratch)
+	if err := unix.PthreadSigmask(unix.SIG_SETMASK, &old, nil); err != nil {
+		return 0, 0, os.NewSyscallError("rt_sigprocmask", err)
+	}
+	runtime.KeepAlive(b)
+	runtime.KeepAlive(&fd)
+	if errno != 0 {
+		return 0, 0, &errdefs.Error{Doing: "clone the init process", Err: errno, Hint: cloneHint(errno)}
+	}
+	return int(n), int(fd), nil
+}
+
+func cloneHint(errno error) string {
+	switch {
+	case errors.Is(errno, unix.EPERM):
+		return "making namespaces needs root (CAP_SYS_ADMIN)"
+	case errors.Is(errno, unix.ENOSPC):
+		return "a limit in /proc/sys/user/max_*_namespaces is reached"
+	case errors.Is(errno, unix.EAGAIN):
+		return "the limit of processes (ulimit -u, pids.max) is reached"
+	case errors.Is(errno, unix.EINVAL), errors.Is(errno, unix.ENOSYS):
+		return "the kernel lacks one of the namespaces, or is older than 5.10"
+	}
+	return ""
+}
