@@ -1,0 +1,71 @@
+package bundle
+
+import (
+	"errors"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/rungoci/rung/internal/errdefs"
+	"github.com/rungoci/rung/libcontainer/bundle/jsonfield"
+)
+
+// Parse decodes the content of a config.json and does not validate it. Unknown
+// fields are ignored, as the spec wants ("Extensibility" in spec.md).
+func Parse(data []byte) (*specs.Spec, error) {
+	var spec *specs.Spec
+	if err := jsonfield.Unmarshal(data, &spec); err != nil {
+		return nil, err
+	}
+	if spec == nil {
+		return nil, nothing()
+	}
+	return spec, nil
+}
+
+// ParseProcess decodes the content of a file with a process object, such as
+// engines hand to exec, and validates it as Validate does; field names are
+// those of the process object, without "process." before them.
+func ParseProcess(data []byte) (process *specs.Process, warnings []string, err error) {
+	if err := jsonfield.Unmarshal(data, &process); err != nil {
+		return nil, nil, err
+	}
+	if process == nil {
+		return nil, nil, nothing()
+	}
+	warnings, err = ValidateProcess(process)
+	if err != nil {
+		return nil, nil, err
+	}
+	return process, warnings, nil
+}
+
+// LoadProcess is ParseProcess for the content of the file at path, which may
+// be a pipe.
+func LoadProcess(path string) (process *specs.Process, warnings []string, err error) {
+	data, err := readFile(path, pipeToo)
+	if err != nil {
+		return nil, nil, err
+	}
+	process, warnings, err = ParseProcess(data)
+	return process, warnings, nameFile(err, path)
+}
+
+// nothing is the error for a document that is JSON and says nothing.
+func nothing() error {
+	return &errdefs.Error{Doing: parsing, Err: errors.New("expected object, got null")}
+}
+
+// parsing is what jsonfield says it was doing when a document is not JSON.
+const parsing = "parse JSON"
+
+// nameFile completes an error with the file's name where it is about the
+// document and not about one of its fields.
+func nameFile(err error, path string) error {
+	var e *errdefs.Error
+	if errors.As(err, &e) && (e.Doing == parsing || e.Doing == "" && e.Field == "") {
+		named := *e
+		named.Doing = "parse " + path
+		return &named
+	}
+	return err
+}

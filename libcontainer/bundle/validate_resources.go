@@ -1,0 +1,199 @@
+package bundle
+
+import (
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/rungoci/rung/libcontainer/bundle/jsonfield"
+)
+
+// resources checks the limits as far as that is possible without knowing
+// which version of cgroups the host has.
+func (v *validator) resources() error {
+	if v.linux.Resources == nil {
+		return nil
+	}
+	return v.resourcesAt(v.linux.Resources, "linux.resources")
+}
+
+func (v *validator) resourcesAt(r *specs.LinuxResources, field string) error {
+	for i := range r.Devices {
+		if err := checkDeviceRule(jsonfield.Index(field+".devices", i), &r.Devices[i]); err != nil {
+			return err
+		}
+	}
+	if r.Memory != nil {
+		if err := v.memory(r.Memory, field+".memory"); err != nil {
+			return err
+		}
+	}
+	if r.CPU != nil {
+		if err := checkCPU(field+".cpu", r.CPU); err != nil {
+			return err
+		}
+	}
+	if r.BlockIO != nil {
+		if err := checkBlockIO(field+".blockIO", r.BlockIO); err != nil {
+			return err
+		}
+	}
+	if err := checkHugepages(field+".hugepageLimits", r.HugepageLimits); err != nil {
+		return err
+	}
+	if r.Network != nil {
+		for i, p := range r.Network.Priorities {
+			if p.Name == "" || strings.ContainsAny(p.Name, "/ \n\x00") {
+				return bad(jsonfield.Index(field+".network.priorities", i)+".name",
+					"must be the name of a network interface, got "+jsonfield.Quote(p.Name))
+			}
+		}
+	}
+	for _, device := range slices.Sorted(maps.Keys(r.Rdma)) {
+		if limit := r.Rdma[device]; limit.HcaHandles == nil && limit.HcaObjects == nil {
+			return bad(jsonfield.Key(field+".rdma", device), "must limit hcaHandles, hcaObjects or both")
+		}
+	}
+	return checkUnified(field+".unified", r.Unified)
+}
+
+func checkDeviceRule(field string, rule *specs.LinuxDeviceCgroup) error {
+	switch rule.Type {
+	case "", "a", "b", "c":
+	default:
+		return bad(field+".type", "must be a, b or c, got "+jsonfield.Quote(rule.Type))
+	}
+	if rule.Access == "" || strings.Trim(rule.Access, "rwm") != "" {
+		return bad(field+".access", "must consist of r, w and m, got "+jsonfield.Quote(rule.Access))
+	}
+	// -1 is how older engines write "all".
+	if rule.Major != nil && (*rule.Major < -1 || *rule.Major > maxMajor) {
+		return outOfRange(field+".major", "from -1 (all) to 4095", *rule.Major)
+	}
+	if rule.Minor != nil && (*rule.Minor < -1 || *rule.Minor > maxMinor) {
+		return outOfRange(field+".minor", "from -1 (all) to 1048575", *rule.Minor)
+	}
+	return nil
+}
+
+func (v *validator) memory(m *specs.LinuxMemory, field string) error {
+	for _, limit := range [...]struct {
+		name  string
+		bytes *int64
+	}{{".limit", m.Limit}, {".reservation", m.Reservation}, {".swap", m.Swap}} {
+		if limit.bytes != nil && *limit.bytes < -1 {
+			return outOfRange(field+limit.name, "a number of bytes, or -1 for no limit", *limit.bytes)
+		}
+	}
+	// swap is the limit of memory and swap together, and 0 means unset.
+	if m.Limit != nil && m.Swap != nil && *m.Swap > 0 && *m.Swap < *m.Limit {
+		return outOfRange(field+".swap", "the limit of memory and swap together, so at least the limit "+
+			strconv.FormatInt(*m.Limit, 10), *m.Swap)
+	}
+	if m.Swappiness != nil && *m.Swappiness > 100 {
+		return bad(field+".swappiness", "must be from 0 to 100, got "+strconv.FormatUint(*m.Swappiness, 10))
+	}
+	//lint:ignore SA1019 the field is deprecated, which is what the warning says.
+	if m.Kernel != nil {
+		v.warn(field+".kernel", "is ignored: limits on kernel memory are obsolete")
+	}
+	if m.KernelTCP != nil {
+		v.warn(field+".kernelTCP", "is ignored: limits on kernel memory are obsolete")
+	}
+	return nil
+}
+
+// checkCPU checks the limits in microseconds by the kernel's own bounds
+// (tg_set_cfs_bandwidth in kernel/sched); 0 means unset.
+func checkCPU(field string, c *specs.LinuxCPU) error {
+	if p := c.Period; p != nil && *p != 0 && (*p < 1000 || *p > 1e6) {
+		return bad(field+".period", "must be from 1000 to 1000000 microseconds, got "+strconv.FormatUint(*p, 10))
+	}
+	if q := c.Quota; q != nil && *q > 0 && *q < 1000 {
+		return outOfRange(field+".quota", "at least 1000 microseconds, or -1 for no limit", *q)
+	}
+	if c.Quota != nil && *c.Quota > 0 && c.Burst != nil && *c.Burst > uint64(*c.Quota) {
+		return bad(field+".burst", "must not be above the quota "+
+			strconv.FormatInt(*c.Quota, 10)+", got "+strconv.FormatUint(*c.Burst, 10))
+	}
+	if c.Idle != nil && *c.Idle != 0 && *c.Idle != 1 {
+		return outOfRange(field+".idle", "0 or 1", *c.Idle)
+	}
+	if err := oneLine(field+".cpus", c.Cpus); err != nil {
+		return err
+	}
+	return oneLine(field+".mems", c.Mems)
+}
+
+// checkBlockIO checks the weights; 0 means unset.
+func checkBlockIO(field string, b *specs.LinuxBlockIO) error {
+	if err := weight(field+".weight", b.Weight); err != nil {
+		return err
+	}
+	if err := weight(field+".leafWeight", b.LeafWeight); err != nil {
+		return err
+	}
+	for i, d := range b.WeightDevice {
+		at := jsonfield.Index(field+".weightDevice", i)
+		if d.Weight == nil && d.LeafWeight == nil {
+			return bad(at, "must set weight, leafWeight or both")
+		}
+		if err := weight(at+".weight", d.Weight); err != nil {
+			return err
+		}
+		if err := weight(at+".leafWeight", d.LeafWeight); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func weight(field string, w *uint16) error {
+	if w != nil && *w != 0 && (*w < 10 || *w > 1000) {
+		return outOfRange(field, "from 10 to 1000", int64(*w))
+	}
+	return nil
+}
+
+func checkHugepages(field string, limits []specs.LinuxHugepageLimit) error {
+	for i, limit := range limits {
+		at := jsonfield.Index(field, i) + ".pageSize"
+		// The value becomes part of a file's name.
+		number := strings.TrimRight(limit.Pagesize, "KMGB")
+		switch strings.TrimPrefix(limit.Pagesize, number) {
+		case "KB", "MB", "GB":
+		default:
+			number = ""
+		}
+		if number == "" || strings.Trim(number, "0123456789") != "" {
+			return bad(at, "must be a size such as 64KB, 2MB or 1GB, got "+jsonfield.Quote(limit.Pagesize))
+		}
+	}
+	return nil
+}
+
+// checkUnified checks that the keys are names of files in a cgroup's folder,
+// and not paths that lead out of it.
+func checkUnified(field string, unified map[string]string) error {
+	for _, key := range slices.Sorted(maps.Keys(unified)) {
+		at := jsonfield.Key(field, key)
+		if !strings.Contains(strings.Trim(key, "."), ".") || strings.ContainsAny(key, "/\x00") {
+			return bad(at, "must be the name of a file in a cgroup, such as memory.high")
+		}
+		if err := noNUL(at, unified[key]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// oneLine refuses what would not arrive in one write to a cgroup's file.
+func oneLine(field, s string) error {
+	if strings.ContainsAny(s, "\n\x00") {
+		return bad(field, "must be one line, got "+jsonfield.Quote(s))
+	}
+	return nil
+}
