@@ -1,0 +1,168 @@
+package cgroup
+
+import (
+	"errors"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/rungoci/rung/internal/errdefs"
+)
+
+// freezeTimeout bounds how long Freeze waits for the last process to stop. One
+// in uninterruptible sleep stops when it wakes.
+const freezeTimeout = 2 * time.Second
+
+// freezer returns the folder by which the container is frozen and whether it is
+// of v1's controller; "" where there is none.
+func (m *Manager) freezer() (dir string, v1 bool) {
+	if dir, ok := m.dir("freezer"); ok {
+		return dir, true
+	}
+	return m.unified(), false
+}
+
+// Freeze stops all processes of the container, and returns when they stand. If
+// they do not, it lets all go on again.
+func (m *Manager) Freeze() error {
+	dir, v1 := m.freezer()
+	if dir == "" {
+		return errdefs.Doing(errors.New("it has no freezer cgroup"), "freeze the container")
+	}
+	freeze, thaw := freezeV1, thawV1
+	if !v1 {
+		freeze, thaw = freezeV2, thawV2
+	}
+	err := freeze(dir, time.Now().Add(freezeTimeout))
+	if err == nil {
+		return nil
+	}
+	_ = thaw(dir)
+	return &errdefs.Error{Doing: "freeze the cgroup " + dir, Err: err}
+}
+
+// Thaw lets the processes of the container go on. It succeeds where they are
+// not frozen, and where the container has no cgroup.
+func (m *Manager) Thaw() error {
+	dir, v1 := m.freezer()
+	if dir == "" {
+		return nil
+	}
+	thaw := thawV1
+	if !v1 {
+		thaw = thawV2
+	}
+	err := thaw(dir)
+	if isGone(err) {
+		return nil
+	}
+	return errdefs.Doing(err, "thaw the cgroup "+dir)
+}
+
+// Frozen reports whether the container is frozen, by Freeze rather than with a
+// cgroup above it. A container without cgroups is not.
+func (m *Manager) Frozen() (bool, error) {
+	dir, v1 := m.freezer()
+	if dir == "" {
+		return false, nil
+	}
+	file := "freezer.self_freezing"
+	if !v1 {
+		file = "cgroup.freeze"
+	}
+	text, err := readFile(dir, file)
+	if isGone(err) {
+		return false, nil
+	}
+	return strings.HasPrefix(text, "1"), errdefs.Doing(err, "read "+dir+"/"+file)
+}
+
+var errNotFrozen = errors.New("not all of its processes stopped in time")
+
+// freezeV1 freezes a cgroup of v1's freezer. It gives no notification, so that
+// nothing is left but to look again, the first times at once. A cgroup in which
+// processes are being made can stay in FREEZING; to let it go for a moment
+// helps.
+func freezeV1(dir string, deadline time.Time) error {
+	for pause := 10 * time.Microsecond; ; pause = min(2*pause, 10*time.Millisecond) {
+		if err := writeFile(dir, "freezer.state", "FROZEN"); err != nil {
+			return err
+		}
+		for range 3 {
+			state, err := readFile(dir, "freezer.state")
+			if err != nil {
+				return err
+			}
+			if strings.HasPrefix(state, "FROZEN") {
+				return nil
+			}
+			time.Sleep(pause)
+		}
+		if time.Now().After(deadline) {
+			return errNotFrozen
+		}
+		if pause >= time.Millisecond {
+			_ = thawV1(dir)
+		}
+	}
+}
+
+func thawV1(dir string) error { return writeFile(dir, "freezer.state", "THAWED") }
+
+// freezeV2 freezes a v2 cgroup and waits for the kernel's word that it stands.
+func freezeV2(dir string, deadline time.Time) error {
+	if err := writeFile(dir, "cgroup.freeze", "1"); err != nil {
+		return err
+	}
+	return waitFrozen(dir, deadline)
+}
+
+func thawV2(dir string) error { return writeFile(dir, "cgroup.freeze", "0") }
+
+// waitFrozen waits until cgroup.events of the v2 cgroup dir says that it is
+// frozen. The kernel notifies of changes by POLLPRI, but not twice within 10 ms
+// (CGROUP_FILE_NOTIFY_MIN_INTV). So it is looked at more often than that.
+func waitFrozen(dir string, deadline time.Time) error {
+	fd, err := openFile(dir, "cgroup.events", unix.O_RDONLY)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	for pause := 100 * time.Microsecond; ; pause = min(2*pause, 10*time.Millisecond) {
+		text, err := readAll(fd)
+		if err != nil {
+			return err
+		}
+		if keyValue(text, "frozen") == "1" {
+			return nil
+		}
+		if time.Now().After(deadline) {
+			return errNotFrozen
+		}
+		waitFor(fd, unix.POLLPRI, time.Now().Add(pause))
+		if _, err := unix.Seek(fd, 0, unix.SEEK_SET); err != nil {
+			return err
+		}
+	}
+}
+
+// waitFor waits until fd has one of the events, and returns false when the
+// deadline passes first.
+func waitFor(fd int, events int16, deadline time.Time) bool {
+	for {
+		left := time.Until(deadline)
+		if left <= 0 {
+			return false
+		}
+		fds := []unix.PollFd{{Fd: int32(fd), Events: events}}
+		timeout := unix.NsecToTimespec(int64(left))
+		n, err := unix.Ppoll(fds, &timeout, nil)
+		if n > 0 {
+			return true
+		}
+		if err != nil && err != unix.EINTR {
+			return false
+		}
+	}
+}
