@@ -1,0 +1,207 @@
+// Package rootfs makes the root filesystem of a container, from inside the
+// container's mount namespace: the mounts, devices and links that config.json
+// asks for, the change of root, and what is read-only or masked.
+//
+// The container's root filesystem belongs to an attacker. Its files were
+// written by the image's author, and another container that shares a volume
+// with this one can exchange folders for symlinks while we work. So no path
+// in it is used twice: a path is resolved once, within the root (see
+// resolve.go), to a descriptor, and everything after that, including the
+// mount itself, is done on the descriptor.
+//
+// Mounts are made with the mount API of Linux 5.2 (open_tree, fsopen,
+// move_mount): a mount is complete, with all its attributes, before it
+// becomes visible. What a kernel lacks that API for (mount_setattr before
+// 5.12) is done with mount(2) on /proc/self/fd, through a descriptor of the
+// host's procfs.
+package rootfs
+
+import (
+	"errors"
+	"path"
+	"strings"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/rungoci/rung/internal/errdefs"
+	"golang.org/x/sys/unix"
+)
+
+// Options says what root filesystem to make.
+type Options struct {
+	// Spec is the container's configuration. Root, Mounts and, of Linux,
+	// Devices, MaskedPaths, ReadonlyPaths, RootfsPropagation and Namespaces
+	// are read; it is validated already and never changed.
+	Spec *specs.Spec
+	// Root is the folder on the host that becomes the container's root, as an
+	// absolute path without symlinks.
+	Root string
+	// NoPivot moves the root over the host's instead of using pivot_root(2),
+	// for hosts that run from an initramfs. It is less safe.
+	NoPivot bool
+	// CgroupNamespace tells that the process is in a cgroup namespace of the
+	// container's own.
+	CgroupNamespace bool
+	// Cgroup is what mounts of type "cgroup" and "cgroup2" show.
+	Cgroup CgroupView
+}
+
+// CgroupView tells which cgroup hierarchies the host has, and where in them
+// the container is.
+type CgroupView struct {
+	// Unified is true on hosts that have cgroup v2 only.
+	Unified bool
+	// Mountpoints are the hierarchies of a v1 or hybrid host.
+	Mountpoints []CgroupMount
+	// Path is the folder of the container's cgroup on a v2 host.
+	Path string
+}
+
+// CgroupMount is one cgroup hierarchy of a v1 or hybrid host.
+type CgroupMount struct {
+	// Dir is the name of the folder below /sys/fs/cgroup: "memory",
+	// "cpu,cpuacct", "systemd", "unified".
+	Dir string
+	// Mountpoint is where the host has it: "/sys/fs/cgroup/memory".
+	Mountpoint string
+	// Type is "cgroup" or "cgroup2".
+	Type string
+	// Data are the mount options that select it: "memory", "name=systemd".
+	Data string
+	// Path is the folder of the container's cgroup on the host.
+	Path string
+	// Links are the names of symlinks to Dir: "cpu" for "cpu,cpuacct".
+	Links []string
+}
+
+// Rootfs is a root filesystem in the making. Its methods are called in the
+// order Open, Mounts, Devices, Terminal (if there is one), Enter, Finish,
+// Close, from one thread.
+type Rootfs struct {
+	o Options
+	// newNamespace is true if the mount namespace is the container's own.
+	newNamespace bool
+	// base is the path of the root as the kernel reports it: Options.Root,
+	// and "" once it is "/".
+	base string
+	// fd is the container's root, as O_PATH.
+	fd int
+	// proc is the host's procfs, as O_PATH.
+	proc int
+	// frozen are mounts that Finish makes read-only, because something had
+	// to be written to them first.
+	frozen []frozen
+	// noSetattr is true once the kernel has said that it has no
+	// mount_setattr(2).
+	noSetattr bool
+}
+
+// New returns a Rootfs. It makes no system calls.
+func New(o Options) (*Rootfs, error) {
+	if o.Spec == nil {
+		return nil, errdefs.Doing(errors.New("there is no configuration"), "prepare the root filesystem")
+	}
+	if !path.IsAbs(o.Root) || path.Clean(o.Root) != o.Root {
+		return nil, errdefs.Field("root.path", "must be an absolute, clean path by now, not "+o.Root)
+	}
+	if o.Root == "/" {
+		return nil, errdefs.Field("root.path", "the host's own root cannot be a container's").
+			WithHint("unpack an image into a folder and use that")
+	}
+	return &Rootfs{o: o, base: o.Root, fd: -1, proc: -1, newNamespace: hasMountNamespace(o.Spec)}, nil
+}
+
+// hasMountNamespace reports whether the container has a mount namespace other
+// than the caller's.
+func hasMountNamespace(s *specs.Spec) bool {
+	if s.Linux == nil {
+		return false
+	}
+	for _, ns := range s.Linux.Namespaces {
+		if ns.Type == specs.MountNamespace {
+			return true
+		}
+	}
+	return false
+}
+
+// Open cuts the mount namespace off from the host, so that no mount made from
+// now on is seen there, and makes the root a mount of its own.
+func (r *Rootfs) Open() error {
+	proc, err := openProc()
+	if err != nil {
+		return err
+	}
+	r.proc = proc
+	if r.newNamespace {
+		if err := r.isolate(); err != nil {
+			return err
+		}
+	}
+	p, err := r.rootPropagation()
+	if err != nil {
+		return err
+	}
+	fd, err := unix.OpenTree(unix.AT_FDCWD, r.o.Root, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_RECURSIVE)
+	if err != nil {
+		return &errdefs.Error{Doing: "open the root filesystem " + r.o.Root, Field: "root.path", Err: err}
+	}
+	r.fd = fd
+	if err := unix.MoveMount(fd, "", unix.AT_FDCWD, r.o.Root, unix.MOVE_MOUNT_F_EMPTY_PATH); err != nil {
+		return &errdefs.Error{Doing: "bind the root filesystem onto itself", Field: "root.path", Err: err}
+	}
+	// As long as it is shared pivot_root(2) refuses it, and mounts in it would
+	// show on the host. A slave sees what the host mounts there. This comes
+	// after it was attached: a shared parent would make it shared again.
+	kind := uint64(unix.MS_PRIVATE)
+	if p.Type == 0 || p.Type == unix.MS_SLAVE {
+		kind = unix.MS_SLAVE
+	}
+	return errdefs.Doing(r.propagate(fd, kind), "cut the root filesystem off from the host")
+}
+
+// Close closes all descriptors. It is safe to call at any time, and more than
+// once.
+func (r *Rootfs) Close() error {
+	for _, f := range r.frozen {
+		unix.Close(f.fd)
+	}
+	r.frozen = nil
+	for _, fd := range []*int{&r.fd, &r.proc} {
+		if *fd >= 0 {
+			unix.Close(*fd)
+			*fd = -1
+		}
+	}
+	return nil
+}
+
+// openProc opens the host's procfs and checks that it is one, so that later
+// nothing that only looks like /proc can be put in its place
+// (CVE-2025-52881).
+func openProc() (int, error) {
+	fd, err := unix.Open("/proc", unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return -1, errdefs.Doing(err, "open the host's /proc")
+	}
+	var st unix.Statfs_t
+	if err := unix.Fstatfs(fd, &st); err != nil {
+		unix.Close(fd)
+		return -1, errdefs.Doing(err, "check the host's /proc")
+	}
+	if uint32(st.Type) != unix.PROC_SUPER_MAGIC {
+		unix.Close(fd)
+		return -1, errdefs.Doing(errors.New("not a procfs"), "check the host's /proc")
+	}
+	return fd, nil
+}
+
+// clean returns dest as an absolute path within the container. Some engines
+// give the path on the host, with the root's as its prefix; that is stripped,
+// as other runtimes do.
+func (r *Rootfs) clean(dest string) string {
+	dest = path.Clean("/" + dest)
+	if rest, ok := strings.CutPrefix(dest, r.o.Root); ok && (rest == "" || rest[0] == '/') {
+		dest = path.Clean("/" + rest)
+	}
+	return dest
+}
