@@ -1,0 +1,110 @@
+// Package console connects the terminal of a foreground container with the
+// terminal that rung itself runs on: raw mode, size, and the bytes.
+package console
+
+import (
+	"errors"
+	"io"
+	"os"
+
+	"github.com/containerd/console"
+	"golang.org/x/sys/unix"
+)
+
+// Host is the terminal that rung runs on; nil-safe where there is none.
+type Host struct {
+	c console.Console
+}
+
+// Current returns the terminal of the standard streams, or else the
+// controlling one. Where rung has no terminal at all it returns a Host that
+// does nothing, so that a container with a terminal runs from a script too.
+func Current() *Host {
+	for _, f := range []*os.File{os.Stderr, os.Stdout, os.Stdin} {
+		if c, err := console.ConsoleFromFile(f); err == nil {
+			return &Host{c}
+		}
+	}
+	if f, err := os.OpenFile("/dev/tty", os.O_RDWR, 0); err == nil {
+		if c, err := console.ConsoleFromFile(f); err == nil {
+			return &Host{c}
+		}
+		f.Close()
+	}
+	return &Host{}
+}
+
+// Raw puts the terminal into raw mode: the container's own terminal does what
+// a terminal does.
+func (h *Host) Raw() error {
+	if h.c == nil {
+		return nil
+	}
+	if err := h.c.SetRaw(); err != nil {
+		return err
+	}
+	// SetRaw leaves the output to be processed, for callers that switch that
+	// off in the container's terminal instead. A program there that has done
+	// so itself (an editor) means a line feed where it writes one.
+	fd := int(h.c.Fd())
+	settings, err := unix.IoctlGetTermios(fd, unix.TCGETS)
+	if err != nil {
+		return os.NewSyscallError("ioctl TCGETS", err)
+	}
+	settings.Oflag &^= unix.OPOST
+	return os.NewSyscallError("ioctl TCSETS", unix.IoctlSetTermios(fd, unix.TCSETS, settings))
+}
+
+// Reset restores what Raw changed.
+func (h *Host) Reset() {
+	if h.c != nil {
+		_ = h.c.Reset()
+	}
+}
+
+// Resize gives the container's terminal the size of this one.
+func (h *Host) Resize(master *os.File) {
+	if h.c == nil {
+		return
+	}
+	if size, err := h.c.Size(); err == nil {
+		_ = unix.IoctlSetWinsize(int(master.Fd()), unix.TIOCSWINSZ,
+			&unix.Winsize{Row: size.Height, Col: size.Width, Xpixel: 0, Ypixel: 0})
+	}
+}
+
+// Copy passes what the container writes on to out, and what in brings to the
+// container. It returns when the last process has closed the terminal, or when
+// ended becomes readable and nothing more is there to be read: a process that
+// holds the terminal longer than the init lives must not hold rung.
+func Copy(master *os.File, in io.Reader, out io.Writer, ended *os.File) {
+	go func() {
+		// Ends with the process at the latest: a read of a terminal
+		// cannot be called off.
+		_, _ = io.Copy(master, in)
+	}()
+	buf := make([]byte, 32<<10)
+	fds := []unix.PollFd{{Fd: int32(master.Fd()), Events: unix.POLLIN}, {Fd: int32(ended.Fd()), Events: unix.POLLIN}}
+	for {
+		if _, err := unix.Poll(fds, -1); err != nil {
+			if errors.Is(err, unix.EINTR) {
+				continue
+			}
+			return
+		}
+		if fds[0].Revents == 0 {
+			return
+		}
+		// EIO is how a master says that no slave is open.
+		n, err := unix.Read(int(master.Fd()), buf)
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if n <= 0 || err != nil {
+			return
+		}
+		if _, err := out.Write(buf[:n]); err != nil {
+			return
+		}
+	}
+}

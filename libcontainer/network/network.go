@@ -1,0 +1,76 @@
+// Package network makes a container's network namespace.
+package network
+
+import (
+	"os"
+	"runtime"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/rungoci/rung/internal/errdefs"
+)
+
+// New makes a network namespace, brings its loopback interface up, and returns
+// the namespace file. It lives as long as that file is open or a process is in
+// it.
+//
+// Making one takes the kernel 0.4 ms, more than all other namespaces together.
+// As a file it can be made while the caller does something else, and joined.
+func New() (*os.File, error) {
+	type result struct {
+		f   *os.File
+		err error
+	}
+	done := make(chan result)
+	go func() {
+		runtime.LockOSThread()
+		if unix.Gettid() == unix.Getpid() {
+			// The main thread cannot end. It would stay in the namespace
+			// and keep it, and /proc/PID/ns/net would tell of it. While
+			// this goroutine holds it, the next gets another one.
+			defer runtime.UnlockOSThread()
+			f, err := New()
+			done <- result{f, err}
+			return
+		}
+		// Never unlocked: the thread is of no use to anybody else, and ends
+		// with this goroutine.
+		f, err := makeHere()
+		done <- result{f, err}
+	}()
+	r := <-done
+	return r.f, r.err
+}
+
+func makeHere() (*os.File, error) {
+	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
+		e := &errdefs.Error{Doing: "make the network namespace", Field: "linux.namespaces", Err: err}
+		if err == unix.ENOSPC {
+			e.Hint = "the limit in /proc/sys/user/max_net_namespaces is reached"
+		}
+		return nil, e
+	}
+	if err := loopbackUp(); err != nil {
+		return nil, errdefs.Doing(err, "bring up the loopback interface")
+	}
+	f, err := os.Open("/proc/thread-self/ns/net")
+	return f, errdefs.Doing(err, "open the new network namespace")
+}
+
+// loopbackUp sets IFF_UP, as netdevice(7) describes it.
+func loopbackUp() error {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err == unix.EAFNOSUPPORT {
+		fd, err = unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	}
+	if err != nil {
+		return os.NewSyscallError("socket", err)
+	}
+	defer unix.Close(fd)
+	ifr, err := unix.NewIfreq("lo")
+	if err != nil {
+		return err
+	}
+	ifr.SetUint16(unix.IFF_UP | unix.IFF_RUNNING)
+	return os.NewSyscallError("ioctl SIOCSIFFLAGS", unix.IoctlIfreq(fd, unix.SIOCSIFFLAGS, ifr))
+}

@@ -1,0 +1,181 @@
+package process
+
+import (
+	"math/bits"
+	"strconv"
+	"strings"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/rungoci/rung/internal/errdefs"
+	"github.com/rungoci/rung/internal/sys"
+	"github.com/rungoci/rung/libcontainer/capname"
+)
+
+// capSet has bit n set for the capability with number n in
+// linux/capability.h.
+type capSet uint64
+
+// Caps is the five capability sets of capabilities(7) that a process is to
+// have. The zero value is none at all.
+type Caps struct {
+	bounding    capSet
+	effective   capSet
+	permitted   capSet
+	inheritable capSet
+	ambient     capSet
+}
+
+// ParseCaps reads the field process.capabilities. It must run on the thread
+// that later calls Apply, before that drops anything: what the thread does not
+// have it cannot give, and leaves out. The spec wants a warning of that, not a
+// failure (config.md, "Linux Process"). Names that are unknown are left out
+// without one: bundle's validation has warned already.
+//
+// Without the field the process gets no capability, as with runc and crun.
+func ParseCaps(c *specs.LinuxCapabilities) (Caps, []string) {
+	if c == nil {
+		return Caps{}, nil
+	}
+	caps := Caps{
+		bounding:    parseCapSet(c.Bounding),
+		effective:   parseCapSet(c.Effective),
+		permitted:   parseCapSet(c.Permitted),
+		inheritable: parseCapSet(c.Inheritable),
+		ambient:     parseCapSet(c.Ambient),
+	}
+	permitted, inheritable, err := currentCaps()
+	if err != nil {
+		// Apply will say it.
+		return caps, nil
+	}
+	return caps, caps.limit(permitted, inheritable)
+}
+
+func parseCapSet(names []string) capSet {
+	var set capSet
+	for _, name := range names {
+		if number, ok := capname.Parse(name); ok {
+			set |= 1 << number
+		}
+	}
+	return set
+}
+
+// limit leaves out what capset(2) and prctl(2) would refuse to a thread that
+// has these permitted and inheritable sets, and says so, once for each
+// capability.
+func (c *Caps) limit(permitted, inheritable capSet) (warnings []string) {
+	var said capSet
+	leaveOut := func(set *capSet, allowed capSet, name, why string) {
+		out := *set &^ allowed
+		*set &= allowed
+		if out &^= said; out != 0 {
+			said |= out
+			warnings = append(warnings, "process.capabilities."+name+": leaving out "+out.String()+": "+why)
+		}
+	}
+	leaveOut(&c.permitted, permitted, "permitted", "not available to rung here")
+	leaveOut(&c.effective, c.permitted, "effective", "not in the permitted set")
+	// A thread without CAP_SETPCAP, as it is after a change of user, adds to
+	// its inheritable set only what it is permitted; and none may add what
+	// its bounding set has not.
+	leaveOut(&c.inheritable, inheritable|permitted&c.bounding, "inheritable", "not in the bounding set, or not available to rung here")
+	// runc warns of these too, when raising them fails.
+	leaveOut(&c.ambient, c.permitted&c.inheritable, "ambient", "not in both the permitted and the inheritable set")
+	return warnings
+}
+
+// String returns the names of the capabilities in s, in the order of their
+// numbers.
+func (s capSet) String() string {
+	known := capname.Names()
+	var names []string
+	for ; s != 0; s &= s - 1 {
+		number := bits.TrailingZeros64(uint64(s))
+		if number < len(known) {
+			names = append(names, known[number])
+		} else {
+			names = append(names, "capability "+strconv.Itoa(number))
+		}
+	}
+	return strings.Join(names, " ")
+}
+
+// currentCaps returns the permitted and the inheritable set of the calling
+// thread.
+func currentCaps() (permitted, inheritable capSet, err error) {
+	hdr := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var data [2]unix.CapUserData
+	if err := unix.Capget(&hdr, &data[0]); err != nil {
+		return 0, 0, err
+	}
+	return capSet(data[0].Permitted) | capSet(data[1].Permitted)<<32,
+		capSet(data[0].Inheritable) | capSet(data[1].Inheritable)<<32, nil
+}
+
+// DropBounding removes from the bounding set of the calling thread all that
+// the config does not list, the capabilities that this version of rung has no
+// name for among them. It needs CAP_SETPCAP, so it comes before SetUser.
+func (c Caps) DropBounding() error {
+	for number := range uintptr(64) {
+		if c.bounding&(1<<number) != 0 {
+			continue
+		}
+		switch errno := sys.Prctl(unix.PR_CAPBSET_DROP, number, 0); errno {
+		case 0:
+		case unix.EINVAL: // beyond the last one the kernel knows
+			return nil
+		default:
+			if errno == unix.EPERM && !inBoundingSet(number) {
+				continue
+			}
+			return &errdefs.Error{
+				Doing: "drop " + capSet(1<<number).String() + " from the bounding set",
+				Field: "process.capabilities.bounding",
+				Err:   errno,
+				Hint:  "it needs CAP_SETPCAP, which rung does not have here",
+			}
+		}
+	}
+	return nil
+}
+
+// inBoundingSet is false for what the kernel does not know, too.
+func inBoundingSet(number uintptr) bool {
+	in, err := unix.PrctlRetInt(unix.PR_CAPBSET_READ, number, 0, 0, 0)
+	return err == nil && in == 1
+}
+
+// Apply sets the effective, permitted, inheritable and ambient sets of the
+// calling thread. It comes after SetUser, which clears the effective ones, and
+// needs no privilege: it only gives up.
+func (c Caps) Apply() error {
+	const field = "process.capabilities"
+	hdr := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	data := [2]unix.CapUserData{
+		{Effective: uint32(c.effective), Permitted: uint32(c.permitted), Inheritable: uint32(c.inheritable)},
+		{Effective: uint32(c.effective >> 32), Permitted: uint32(c.permitted >> 32), Inheritable: uint32(c.inheritable >> 32)},
+	}
+	if err := unix.Capset(&hdr, &data[0]); err != nil {
+		return &errdefs.Error{Doing: "set the capabilities", Field: field, Err: err}
+	}
+	// The kernel has taken away what is no longer permitted and inheritable;
+	// the rest may be the caller's own ambient set.
+	if errno := sys.Prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL, 0); errno != 0 {
+		return &errdefs.Error{Doing: "clear the ambient capabilities", Field: field + ".ambient", Err: errno}
+	}
+	for set := c.ambient; set != 0; set &= set - 1 {
+		number := bits.TrailingZeros64(uint64(set))
+		if errno := sys.Prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_RAISE, uintptr(number)); errno != 0 {
+			return &errdefs.Error{
+				Doing: "raise the ambient capability " + capSet(1<<number).String(),
+				Field: field + ".ambient",
+				Err:   errno,
+				Hint:  "the securebit SECBIT_NO_CAP_AMBIENT_RAISE of rung's caller may forbid it",
+			}
+		}
+	}
+	return nil
+}

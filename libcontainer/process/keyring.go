@@ -1,0 +1,72 @@
+package process
+
+import (
+	"errors"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/rungoci/rung/internal/errdefs"
+)
+
+// keyUserSearch is KEY_USR_SEARCH of linux/key.h: processes of the user who
+// owns a keyring may find it, and so join it by name.
+const keyUserSearch = 0x00080000
+
+// NewSessionKeyring gives the calling thread a session keyring of its own, so
+// that the keys of rung's caller are out of the container's reach, and lets
+// processes of the same user join it by its name (JoinSessionKeyring). A
+// kernel without keyrings is fine.
+func NewSessionKeyring(name string) error {
+	id, err := joinKeyring(name)
+	if err != nil || id == 0 {
+		return err
+	}
+	perm, err := keyringPerm(id)
+	if err == nil {
+		err = unix.KeyctlSetperm(id, perm|keyUserSearch)
+	}
+	return errdefs.Doing(err, "let the session keyring "+name+" be searched")
+}
+
+// JoinSessionKeyring makes the session keyring called name, of a container
+// that runs, that of the calling thread. It makes one if there is none.
+func JoinSessionKeyring(name string) error {
+	_, err := joinKeyring(name)
+	return err
+}
+
+// joinKeyring returns the id of the keyring, or 0 if the kernel has none.
+func joinKeyring(name string) (int, error) {
+	id, err := unix.KeyctlJoinSessionKeyring(name)
+	switch err {
+	case nil:
+		return id, nil
+	case unix.ENOSYS:
+		return 0, nil
+	}
+	e := &errdefs.Error{Doing: "join the session keyring " + name, Err: err}
+	switch err {
+	case unix.EDQUOT:
+		e.Hint = "there are too many keys: raise kernel.keys.root_maxkeys and root_maxbytes (or maxkeys and maxbytes for a user), or pass --no-new-keyring"
+	case unix.EPERM, unix.EACCES:
+		e.Hint = "a seccomp filter may forbid it, as in a container: pass --no-new-keyring"
+	}
+	return 0, e
+}
+
+// keyringPerm returns the permissions of a key: the fourth part of
+// "keyring;uid;gid;perm;name" (keyctl_describe(3)).
+func keyringPerm(id int) (uint32, error) {
+	description, err := unix.KeyctlString(unix.KEYCTL_DESCRIBE, id)
+	if err != nil {
+		return 0, err
+	}
+	parts := strings.SplitN(description, ";", 5)
+	if len(parts) < 5 {
+		return 0, errors.New("cannot read its description " + strconv.Quote(description))
+	}
+	perm, err := strconv.ParseUint(parts[3], 16, 32)
+	return uint32(perm), err
+}

@@ -1,0 +1,135 @@
+package process
+
+import (
+	"strconv"
+	"strings"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/rungoci/rung/internal/errdefs"
+	"github.com/rungoci/rung/libcontainer/bundle/jsonfield"
+)
+
+// rlimitNumber returns the number of a resource of getrlimit(2).
+func rlimitNumber(name string) (int, bool) {
+	switch name {
+	case "RLIMIT_AS":
+		return unix.RLIMIT_AS, true
+	case "RLIMIT_CORE":
+		return unix.RLIMIT_CORE, true
+	case "RLIMIT_CPU":
+		return unix.RLIMIT_CPU, true
+	case "RLIMIT_DATA":
+		return unix.RLIMIT_DATA, true
+	case "RLIMIT_FSIZE":
+		return unix.RLIMIT_FSIZE, true
+	case "RLIMIT_LOCKS":
+		return unix.RLIMIT_LOCKS, true
+	case "RLIMIT_MEMLOCK":
+		return unix.RLIMIT_MEMLOCK, true
+	case "RLIMIT_MSGQUEUE":
+		return unix.RLIMIT_MSGQUEUE, true
+	case "RLIMIT_NICE":
+		return unix.RLIMIT_NICE, true
+	case "RLIMIT_NOFILE":
+		return unix.RLIMIT_NOFILE, true
+	case "RLIMIT_NPROC":
+		return unix.RLIMIT_NPROC, true
+	case "RLIMIT_RSS":
+		return unix.RLIMIT_RSS, true
+	case "RLIMIT_RTPRIO":
+		return unix.RLIMIT_RTPRIO, true
+	case "RLIMIT_RTTIME":
+		return unix.RLIMIT_RTTIME, true
+	case "RLIMIT_SIGPENDING":
+		return unix.RLIMIT_SIGPENDING, true
+	case "RLIMIT_STACK":
+		return unix.RLIMIT_STACK, true
+	}
+	return 0, false
+}
+
+// SetRlimits sets the limits of the process, in the order given (field
+// process.rlimits). Setting a hard limit to what it is already needs no
+// privilege, so an engine's default that equals the host's never fails.
+func SetRlimits(limits []specs.POSIXRlimit) error {
+	for i := range limits {
+		l := &limits[i]
+		number, ok := rlimitNumber(l.Type)
+		if !ok {
+			return errdefs.Field(jsonfield.Index("process.rlimits", i)+".type", "unknown resource "+jsonfield.Quote(l.Type))
+		}
+		// Not a raw system call: this one makes package syscall forget the
+		// soft limit of open files that it would give the programs it starts
+		// (hooks) in place of ours.
+		err := unix.Prlimit(0, number, &unix.Rlimit{Cur: l.Soft, Max: l.Hard}, nil)
+		if err != nil {
+			return rlimitError(err, i, l)
+		}
+	}
+	return nil
+}
+
+func rlimitError(err error, i int, l *specs.POSIXRlimit) error {
+	e := &errdefs.Error{
+		Doing: "set " + l.Type + " to " + strconv.FormatUint(l.Soft, 10) + ":" + strconv.FormatUint(l.Hard, 10),
+		Field: jsonfield.Index("process.rlimits", i),
+		Err:   err,
+	}
+	switch err {
+	case unix.EPERM:
+		e.Hint = "raising a hard limit needs CAP_SYS_RESOURCE, which rung does not have here"
+		if l.Type == "RLIMIT_NOFILE" {
+			e.Hint += ", and no limit of open files may be above the kernel parameter fs.nr_open"
+		}
+		var now unix.Rlimit
+		number, _ := rlimitNumber(l.Type)
+		if unix.Prlimit(0, number, nil, &now) == nil {
+			e.Hint += "; the hard limit now is " + strconv.FormatUint(now.Max, 10)
+		}
+	case unix.EINVAL:
+		e.Hint = "the soft limit must not be above the hard one"
+	}
+	return e
+}
+
+// SetOOMScoreAdj sets how much the kernel prefers the process, and what it
+// forks, as a victim when memory runs out, from -1000 to 1000 (field
+// process.oomScoreAdj). A value that is set already is not written: lowering
+// needs CAP_SYS_RESOURCE, keeping needs nothing.
+func SetOOMScoreAdj(p *Proc, v *int) error {
+	if v == nil {
+		return nil
+	}
+	err := p.setOOMScoreAdj(strconv.Itoa(*v))
+	if err == nil {
+		return nil
+	}
+	e := &errdefs.Error{
+		Doing: "set oom_score_adj to " + strconv.Itoa(*v),
+		Field: "process.oomScoreAdj",
+		Err:   err,
+		Hint:  coveredHint(err),
+	}
+	switch err {
+	case unix.EACCES, unix.EPERM:
+		e.Hint = "lowering it needs CAP_SYS_RESOURCE, which rung does not have here; " +
+			"containerd has restrict_oom_score_adj for such hosts"
+	case unix.EINVAL:
+		e.Hint = "it ranges from -1000 to 1000"
+	}
+	return e
+}
+
+func (p *Proc) setOOMScoreAdj(value string) error {
+	fd, err := p.open("thread-self/oom_score_adj", unix.O_RDWR)
+	if err != nil {
+		return err
+	}
+	var buf [16]byte
+	if n, err := unix.Pread(fd, buf[:], 0); err == nil && strings.TrimSpace(string(buf[:n])) == value {
+		return unix.Close(fd)
+	}
+	return writeOnce(fd, value)
+}
