@@ -1,0 +1,330 @@
+package state
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sort"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/rungoci/rung/internal/errdefs"
+	"github.com/rungoci/rung/libcontainer/bundle/jsonfield"
+)
+
+// ErrNotExist is returned where there is no container of an id. Its text is
+// what containerd looks for.
+var ErrNotExist = errors.New("container does not exist")
+
+// ErrExist is returned where a container of an id is there already.
+var ErrExist = errors.New("container with given ID already exists")
+
+// ErrLocked is returned by TryLock while another command holds the container.
+var ErrLocked = errors.New("another rung command is at work on the container")
+
+const (
+	journalFile = "journal.json"
+	stateFile   = "state.json"
+	gateFile    = "gate"
+	// notifySocket is there for containers with a NOTIFY_SOCKET (package
+	// notify).
+	notifySocket = "notify/notify.sock"
+	// maxFile bounds what is read of a state file, in bytes.
+	maxFile = 16 << 20
+)
+
+// Dir is the open folder of one container.
+type Dir struct {
+	Root, ID string
+	f        *os.File
+}
+
+// Make makes the folder of a new container and locks it. Of two callers with
+// one id exactly one gets it; the other gets ErrExist.
+func Make(root, id string) (*Dir, error) {
+	doing := "make the state folder " + filepath.Join(root, id)
+	if err := os.MkdirAll(root, 0o700); err != nil {
+		return nil, rootError(doing, err)
+	}
+	for {
+		if err := unix.Mkdir(filepath.Join(root, id), 0o700); err != nil {
+			if err == unix.EEXIST {
+				return nil, fmt.Errorf("%w: %s", ErrExist, id)
+			}
+			return nil, rootError(doing, err)
+		}
+		d, err := Open(root, id)
+		if err == nil {
+			// Another command may have come between, and lock the folder
+			// to look what it is.
+			if err = d.Lock(); err == nil {
+				return d, nil
+			}
+			d.Close()
+		}
+		// That was delete --force: it took the empty folder for what a
+		// crash left.
+		if !errors.Is(err, ErrNotExist) {
+			return nil, err
+		}
+	}
+}
+
+func rootError(doing string, err error) error {
+	e := &errdefs.Error{Doing: doing, Err: err}
+	switch {
+	case errors.Is(err, unix.EROFS), errors.Is(err, unix.EACCES), errors.Is(err, unix.ENOTDIR):
+		e.Hint = "name a writable folder with --root"
+	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT):
+		e.Hint = "the filesystem of --root is full"
+	}
+	return e
+}
+
+// Open opens the folder of a container. It returns ErrNotExist where there is
+// none.
+func Open(root, id string) (*Dir, error) {
+	path := filepath.Join(root, id)
+	fd, err := unix.Open(path, unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	switch err {
+	case nil:
+	case unix.ENOENT:
+		return nil, ErrNotExist
+	default:
+		return nil, errdefs.Doing(err, "open the state folder "+path)
+	}
+	d := &Dir{Root: root, ID: id, f: os.NewFile(uintptr(fd), path)}
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		d.Close()
+		return nil, errdefs.Doing(err, "read the state folder "+path)
+	}
+	// What a state file says is done with the caller's privileges, so it
+	// must not come from a less privileged user.
+	if euid := os.Geteuid(); int(st.Uid) != euid && st.Uid != 0 {
+		d.Close()
+		return nil, &errdefs.Error{Doing: "open the state folder " + path,
+			Err: fmt.Errorf("it belongs to user %d, not to user %d", st.Uid, euid)}
+	}
+	return d, nil
+}
+
+// Close releases the folder and the lock.
+func (d *Dir) Close() error { return d.f.Close() }
+
+// Path is the folder's path.
+func (d *Dir) Path() string { return d.f.Name() }
+
+// GatePath is the path of the gate's socket, below 108 bytes however long
+// --root is.
+func (d *Dir) GatePath() string {
+	return "/proc/self/fd/" + strconv.Itoa(int(d.f.Fd())) + "/" + gateFile
+}
+
+// TryLock takes the container's lock for changes, or returns ErrLocked. It
+// returns ErrNotExist if the container was deleted in between.
+func (d *Dir) TryLock() error { return d.flock(unix.LOCK_EX | unix.LOCK_NB) }
+
+// Lock waits for the lock.
+func (d *Dir) Lock() error { return d.flock(unix.LOCK_EX) }
+
+func (d *Dir) flock(how int) error {
+	for {
+		err := unix.Flock(int(d.f.Fd()), how)
+		switch err {
+		case nil:
+			return d.stillThere()
+		case unix.EINTR:
+		case unix.EWOULDBLOCK:
+			return ErrLocked
+		default:
+			return errdefs.Doing(err, "lock "+d.Path())
+		}
+	}
+}
+
+// Unlock lets other commands in while this one goes on reading.
+func (d *Dir) Unlock() {
+	_ = unix.Flock(int(d.f.Fd()), unix.LOCK_UN)
+}
+
+// stillThere returns ErrNotExist if the folder was removed while the lock was
+// waited for.
+func (d *Dir) stillThere() error {
+	var st unix.Stat_t
+	if err := unix.Fstat(int(d.f.Fd()), &st); err != nil {
+		return errdefs.Doing(err, "read "+d.Path())
+	}
+	if st.Nlink == 0 {
+		return ErrNotExist
+	}
+	return nil
+}
+
+// WriteJournal writes s as the journal, before anything it names is made.
+func (d *Dir) WriteJournal(s *State) error {
+	s.Created = false
+	return d.write(journalFile, s)
+}
+
+// WriteState writes s as the state file.
+func (d *Dir) WriteState(s *State) error {
+	s.Created = true
+	return d.write(stateFile, s)
+}
+
+func (d *Dir) write(name string, s *State) error {
+	s.Version = Version
+	doing := "write " + filepath.Join(d.Path(), name)
+	dirfd := int(d.f.Fd())
+	tmp := name + ".new"
+	fd, err := unix.Openat(dirfd, tmp, unix.O_CREAT|unix.O_TRUNC|unix.O_WRONLY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
+	if err != nil {
+		return rootError(doing, err)
+	}
+	f := os.NewFile(uintptr(fd), name)
+	_, err = f.Write(jsonfield.Marshal(s))
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	if err == nil {
+		err = unix.Renameat(dirfd, tmp, dirfd, name)
+	}
+	if err != nil {
+		return rootError(doing, err)
+	}
+	return nil
+}
+
+// Read returns the state file, or the journal where the container is not
+// created yet.
+func (d *Dir) Read() (*State, error) {
+	s, err := d.read(stateFile, Version)
+	if errors.Is(err, unix.ENOENT) {
+		s, err = d.read(journalFile, Version)
+	}
+	if errors.Is(err, unix.ENOENT) {
+		return nil, d.broken(errors.New("it holds neither a state file nor a journal"))
+	}
+	return s, err
+}
+
+// Salvage returns what delete needs where Read fails: the state file or else
+// the journal, of whatever version. What they say of the init, the cgroup and
+// the mounts keeps its meaning in all versions of the format. It returns an
+// error that wraps ENOENT where there is neither: the journal comes before
+// everything else, so then nothing was made.
+func (d *Dir) Salvage() (*State, error) {
+	s, err := d.read(stateFile, anyVersion)
+	if err == nil {
+		return s, nil
+	}
+	s, jerr := d.read(journalFile, anyVersion)
+	if errors.Is(jerr, unix.ENOENT) && !errors.Is(err, unix.ENOENT) {
+		return nil, err
+	}
+	return s, jerr
+}
+
+func (d *Dir) broken(err error) error {
+	return &errdefs.Error{Doing: "read the state folder " + d.Path(), Err: err,
+		Hint: "rung delete --force " + d.ID + " clears it"}
+}
+
+// anyVersion has read accept all versions of the format.
+const anyVersion = 0
+
+func (d *Dir) read(name string, version int) (*State, error) {
+	fd, err := unix.Openat(int(d.f.Fd()), name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, errdefs.Doing(err, "open "+filepath.Join(d.Path(), name))
+	}
+	defer unix.Close(fd)
+	data, err := readAll(fd)
+	if err != nil {
+		return nil, d.broken(fmt.Errorf("%s %w", name, err))
+	}
+	s := new(State)
+	if err := jsonfield.Unmarshal(data, s); err != nil {
+		return nil, d.broken(fmt.Errorf("%s is cut short or damaged: %w", name, err))
+	}
+	if version != anyVersion && s.Version != version {
+		return nil, d.broken(fmt.Errorf("%s has format version %d, this rung reads version %d", name, s.Version, version))
+	}
+	if s.ID != d.ID {
+		return nil, d.broken(fmt.Errorf("%s is of a container %q", name, s.ID))
+	}
+	return s, nil
+}
+
+// readAll returns the content of a regular file. Anything else in its place
+// could have the reader wait.
+func readAll(fd int) ([]byte, error) {
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return nil, fmt.Errorf("cannot be read: %w", err)
+	}
+	switch {
+	case st.Mode&unix.S_IFMT != unix.S_IFREG:
+		return nil, errors.New("is not a regular file")
+	case st.Size > maxFile:
+		return nil, errors.New("is larger than 16 MiB")
+	}
+	data := make([]byte, st.Size)
+	for n := 0; n < len(data); {
+		got, err := unix.Read(fd, data[n:])
+		switch {
+		case err == unix.EINTR:
+		case err != nil:
+			return nil, fmt.Errorf("cannot be read: %w", err)
+		case got == 0:
+			return data[:n], nil
+		default:
+			n += got
+		}
+	}
+	return data, nil
+}
+
+// Remove removes the folder: what tells of the container's resources last, so
+// that a Remove that is killed can be repeated.
+func (d *Dir) Remove() error {
+	dirfd := int(d.f.Fd())
+	for _, name := range []string{gateFile, notifySocket, stateFile + ".new", journalFile + ".new", stateFile, journalFile} {
+		if err := unix.Unlinkat(dirfd, name, 0); err != nil && err != unix.ENOENT && err != unix.ENOTDIR {
+			return errdefs.Doing(err, "remove "+filepath.Join(d.Path(), name))
+		}
+	}
+	if err := unix.Unlinkat(dirfd, filepath.Dir(notifySocket), unix.AT_REMOVEDIR); err != nil && err != unix.ENOENT {
+		return errdefs.Doing(err, "remove "+filepath.Join(d.Path(), filepath.Dir(notifySocket)))
+	}
+	err := unix.Rmdir(filepath.Join(d.Root, d.ID))
+	if err == nil || err == unix.ENOENT {
+		return nil
+	}
+	return errdefs.Doing(err, "remove "+d.Path())
+}
+
+// List returns the ids of all containers below root in the order of their
+// names.
+func List(root string) ([]string, error) {
+	f, err := os.Open(root)
+	if err != nil {
+		return nil, errdefs.Doing(err, "list "+root)
+	}
+	defer f.Close()
+	entries, err := f.ReadDir(-1)
+	if err != nil {
+		return nil, errdefs.Doing(err, "list "+root)
+	}
+	ids := make([]string, 0, len(entries))
+	for _, e := range entries {
+		if e.IsDir() {
+			ids = append(ids, e.Name())
+		}
+	}
+	sort.Strings(ids)
+	return ids, nil
+}

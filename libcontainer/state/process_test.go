@@ -1,0 +1,199 @@
+package state
+
+import (
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// waitEnv has a re-executed test binary wait for the end of its standard
+// input, in place of the tests.
+const waitEnv = "RUNG_STATE_TEST_WAIT"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(waitEnv) != "" {
+		os.Stdout.WriteString("here\n")
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+// rest are the fields of a stat file after the name and the state.
+const rest = " 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 4242 20 21"
+
+func TestParseStat(t *testing.T) {
+	for _, tt := range []struct {
+		line   string
+		start  uint64
+		letter byte
+	}{
+		{"7 (sh) S" + rest, 4242, 'S'},
+		{"7 (sh) S" + rest + "\n", 4242, 'S'},
+		{"7 () Z" + rest, 4242, 'Z'},
+		{"7 (a b) R" + rest, 4242, 'R'},
+		{"7 (a) R 1 () S" + rest, 4242, 'S'},
+		{"7 (a) R 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 99 ) X" + rest, 4242, 'X'},
+		{"7 (a\n) R\n) I" + rest, 4242, 'I'},
+		{"7 (((((() D" + rest, 4242, 'D'},
+		{"7 ()))))) D" + rest, 4242, 'D'},
+		{"7 (\xff\xfe) t" + rest, 4242, 't'},
+		{"7 (max) S" + strings.Replace(rest, "4242", "18446744073709551615", 1), 1<<64 - 1, 'S'},
+	} {
+		p, letter, err := parseStat(7, []byte(tt.line))
+		if err != nil || p != (Process{7, tt.start}) || letter != tt.letter {
+			t.Errorf("%q: got %+v, %c, %v", tt.line, p, letter, err)
+		}
+	}
+	for _, line := range []string{
+		"", "7", "7 (sh", "7 (sh)", "7 (sh) ", "7 (sh) S", ")", ") ",
+		"7 (sh) S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18",
+		"7 (sh) S" + strings.Replace(rest, "4242", "-1", 1),
+		"7 (sh) S" + strings.Replace(rest, "4242", "18446744073709551616", 1),
+		"7 (sh) S" + strings.Replace(rest, "4242", "x", 1),
+	} {
+		if p, letter, err := parseStat(7, []byte(line)); err == nil {
+			t.Errorf("%q: got %+v, %c", line, p, letter)
+		}
+	}
+}
+
+func FuzzParseStat(f *testing.F) {
+	f.Add([]byte("7 (sh) S" + rest))
+	f.Add([]byte("7 (a) R 1 () S" + rest))
+	f.Add([]byte(")"))
+	f.Fuzz(func(t *testing.T, line []byte) {
+		p, letter, err := parseStat(7, line)
+		if err != nil {
+			return
+		}
+		// Whatever name was in front, the fields behind it count.
+		_, behind, _ := strings.Cut(string(line[strings.LastIndexByte(string(line), ')'):]), ")")
+		q, l, err := parseStat(7, []byte("1 (x)"+behind))
+		if err != nil || p != q || letter != l {
+			t.Errorf("%q: %+v, %c; with another name %+v, %c, %v", line, p, letter, q, l, err)
+		}
+	})
+}
+
+// child is a process with the given name that waits until end is called.
+type child struct {
+	*exec.Cmd
+	stdin io.Closer
+}
+
+func startChild(t *testing.T, name string) *child {
+	t.Helper()
+	link := filepath.Join(t.TempDir(), name)
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(exe, link); err != nil {
+		t.Fatal(err)
+	}
+	c := &child{Cmd: exec.Command(link)}
+	c.Env = append(os.Environ(), waitEnv+"=1")
+	stdin, err := c.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.stdin = stdin
+	stdout, err := c.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { stdin.Close(); _ = c.Wait() })
+	// The name is that of the program only once it was executed.
+	if _, err := io.ReadFull(stdout, make([]byte, len("here\n"))); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// end ends the process and leaves it a zombie.
+func (c *child) end(t *testing.T) {
+	t.Helper()
+	c.stdin.Close()
+	var info unix.Siginfo
+	for {
+		err := unix.Waitid(unix.P_PID, c.Process.Pid, &info, unix.WEXITED|unix.WNOWAIT, nil)
+		if err == nil {
+			return
+		}
+		if !errors.Is(err, unix.EINTR) {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestProcess(t *testing.T) {
+	for _, name := range []string{"plain", "a) R 1 (", "x\ny) Z 1", ")"} {
+		t.Run(strconv.Quote(name), func(t *testing.T) {
+			c := startChild(t, name)
+			p, err := Identify(c.Process.Pid)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if p.Pid != c.Process.Pid || p.StartTime == 0 {
+				t.Errorf("identified as %+v", p)
+			}
+			if !p.Alive() {
+				t.Error("it is alive and said not to be")
+			}
+			pidfd, err := p.Open()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer pidfd.Close()
+
+			// The number was given to another process meanwhile.
+			reused := Process{p.Pid, p.StartTime - 1}
+			if reused.Alive() {
+				t.Error("a process with another start time is taken for the same")
+			}
+			if f, err := reused.Open(); !errors.Is(err, unix.ESRCH) {
+				t.Errorf("Open of a number that was used anew: %v, %v", f, err)
+			}
+
+			c.end(t)
+			if p.Alive() {
+				t.Error("a zombie is said to be alive")
+			}
+			if err := c.Wait(); err != nil {
+				t.Error(err)
+			}
+			if p.Alive() {
+				t.Error("a process that is gone is said to be alive")
+			}
+			if f, err := p.Open(); !errors.Is(err, unix.ESRCH) {
+				t.Errorf("Open of a process that is gone: %v, %v", f, err)
+			}
+			if _, err := Identify(p.Pid); err == nil {
+				t.Error("a process that is gone was identified")
+			}
+		})
+	}
+}
+
+func TestNoProcess(t *testing.T) {
+	for _, pid := range []int{0, -1, -1 << 31, 1 << 30} {
+		p := Process{Pid: pid}
+		if p.Alive() {
+			t.Errorf("%d is said to be alive", pid)
+		}
+		if f, err := p.Open(); !errors.Is(err, unix.ESRCH) {
+			t.Errorf("Open of %d: %v, %v", pid, f, err)
+		}
+	}
+}

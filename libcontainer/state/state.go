@@ -1,0 +1,75 @@
+// Package state keeps what rung knows of a container between two commands: a
+// folder for each container below --root, with a journal that is written
+// before anything else is made, and a state file that is written when the
+// container stands.
+//
+//	ROOT/ID/journal.json   what is about to be made; never changed afterwards
+//	ROOT/ID/state.json     the container as it was created
+//	ROOT/ID/gate           socket on which the init waits for "start"
+//
+// The folder itself is the lock (flock). Readers need no lock: files appear by
+// rename. Whether a container is created, running or stopped is not recorded
+// but asked of the kernel, so that no crash can make the record lie.
+package state
+
+import (
+	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/rungoci/rung/libcontainer/cgroup"
+)
+
+// Version is the version of the format of the files. By a file of another
+// version a container can be deleted, and nothing else.
+const Version = 1
+
+// Process identifies a process beyond the reuse of its number.
+type Process struct {
+	Pid int `json:"pid"`
+	// StartTime is field 22 of /proc/PID/stat, in clock ticks since boot.
+	StartTime uint64 `json:"startTime"`
+}
+
+// State is the content of journal.json and state.json.
+type State struct {
+	Version int `json:"rungStateVersion"`
+	// Created tells state.json (true) from the journal.
+	Created     bool              `json:"created"`
+	ID          string            `json:"id"`
+	OCIVersion  string            `json:"ociVersion"`
+	Bundle      string            `json:"bundle"`
+	Root        string            `json:"root"`
+	CreatedAt   string            `json:"createdAt"` // RFC 3339, UTC
+	OwnerUID    int               `json:"ownerUid"`
+	Annotations map[string]string `json:"annotations,omitempty"`
+	// Creator is the command that makes the container.
+	Creator Process `json:"creator"`
+	// Init is the container's first process; zero in the journal.
+	Init Process `json:"init"`
+	// PrivatePID is true where the container has a pid namespace of its
+	// own, whose processes the kernel ends together with Init.
+	PrivatePID bool `json:"privatePid"`
+	// HostMounts is set where the container shares the host's mount
+	// namespace, and its mounts have to be taken away.
+	HostMounts *HostMounts `json:"hostMounts,omitempty"`
+	// Cgroup is what was, or was about to be, made of cgroups.
+	Cgroup cgroup.Record `json:"cgroup"`
+	// Hooks are those that run after create: poststart and poststop.
+	Hooks specs.Hooks `json:"hooks"`
+}
+
+// HostMounts tells the container's mounts on Root from those of others.
+type HostMounts struct {
+	// Before is the number of mounts on the root filesystem's folder before
+	// the container was made.
+	Before int `json:"before"`
+}
+
+// ForHooks returns what hooks get on standard input (runtime.md, "State"), in
+// the runtime's view of the pid.
+func (s *State) ForHooks(status specs.ContainerState) specs.State {
+	out := specs.State{Version: specs.Version, ID: s.ID, Status: status, Pid: s.Init.Pid, Bundle: s.Bundle, Annotations: s.Annotations}
+	if status == specs.StateStopped {
+		out.Pid = 0
+	}
+	return out
+}
