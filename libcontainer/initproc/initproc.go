@@ -1,0 +1,88 @@
+// Package initproc is the inside: what the sealed copy of rung does in the
+// container's namespaces between the clone and the user's program.
+//
+// It is a short table of named steps (see table.go). Whoever links
+// libcontainer links this package, and with it the entry: a process whose
+// argv[0] is "rung init" never reaches main.
+package initproc
+
+import (
+	"errors"
+	"os"
+	"runtime"
+	"strconv"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/rungoci/rung/internal/sysmon"
+	"github.com/rungoci/rung/libcontainer/bundle"
+	"github.com/rungoci/rung/libcontainer/handshake"
+)
+
+func init() {
+	if len(os.Args) != 2 || os.Args[0] != handshake.Arg0 {
+		return
+	}
+	// Namespaces, credentials and the like are of the thread. This one, the
+	// main thread, is locked for good: it runs the table and calls execve.
+	runtime.LockOSThread()
+	sysmon.Restore()
+	os.Exit(run(os.Args[1]))
+}
+
+// run returns only if the container's program could not be run.
+func run(arg string) int {
+	fd, err := strconv.Atoi(arg)
+	if err != nil || fd < 3 {
+		return 1
+	}
+	// The other processes of a pid namespace that is joined must not get at
+	// this one's memory and descriptors (CVE-2016-9962).
+	_ = unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0)
+	unix.CloseOnExec(fd)
+	in := &inside{conn: handshake.NewConn(os.NewFile(uintptr(fd), "handshake"))}
+	err = in.listen()
+	if err == nil && !in.msg.Immediate {
+		// Or what a hook leaves behind would keep the gate.
+		unix.CloseOnExec(fd + 1)
+		in.gate = os.NewFile(uintptr(fd+1), "gate")
+	}
+	if err == nil {
+		err = in.walk(table)
+	}
+	// The connection is to create up to the gate, and to start behind it. If
+	// nobody is there any more, there is nobody to tell either.
+	_ = in.conn.SendError(err)
+	return 1
+}
+
+// listen receives the message.
+func (in *inside) listen() error {
+	config, err := in.conn.Receive()
+	if err != nil {
+		return err
+	}
+	if in.spec, err = bundle.Parse(config.Body); err != nil {
+		return err
+	}
+	message, err := in.conn.Receive()
+	if err != nil {
+		return err
+	}
+	if config.Kind != handshake.KindConfig || message.Kind != handshake.KindMessage {
+		return errors.New("handshake: the outside does not begin with its message")
+	}
+	if err := message.Decode(&in.msg); err != nil {
+		return err
+	}
+	if in.spec.Linux == nil {
+		in.spec.Linux = &specs.Linux{}
+	}
+	// "For hooks executed in the container namespace, it is the pid as seen by
+	// the container" (runtime.md, State).
+	in.msg.State.Pid = os.Getpid()
+	in.spec.Mounts = append(in.spec.Mounts, in.msg.Mounts...)
+	in.spec.Process.Env = append(in.spec.Process.Env, in.msg.Env...)
+	return nil
+}

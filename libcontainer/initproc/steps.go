@@ -1,0 +1,362 @@
+package initproc
+
+import (
+	"context"
+	"errors"
+	"syscall"
+	"unsafe"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/rungoci/rung/internal/errdefs"
+	"github.com/rungoci/rung/internal/nofile"
+	"github.com/rungoci/rung/libcontainer/gate"
+	"github.com/rungoci/rung/libcontainer/handshake"
+	"github.com/rungoci/rung/libcontainer/hook"
+	"github.com/rungoci/rung/libcontainer/process"
+	"github.com/rungoci/rung/libcontainer/rootfs"
+)
+
+// newNamespace tells whether the container has a namespace of its own of this
+// type, made for it and not joined.
+func (in *inside) newNamespace(t specs.LinuxNamespaceType) bool {
+	for _, ns := range in.spec.Linux.Namespaces {
+		if ns.Type == t {
+			return ns.Path == ""
+		}
+	}
+	return false
+}
+
+// session gives the container a session (setsid) and a session keyring of its
+// own: without them it would share the terminal and the keys of the caller.
+func (in *inside) session() error {
+	// EPERM: it leads a session already.
+	if _, err := unix.Setsid(); err != nil && err != unix.EPERM {
+		return errdefs.Doing(err, "make a session")
+	}
+	if !in.msg.Keyring {
+		return nil
+	}
+	return process.NewSessionKeyring("_ses." + in.msg.State.ID)
+}
+
+// network enters the new network namespace, which the outside has made while
+// this process started up.
+func (in *inside) network() error {
+	if !in.newNamespace(specs.NetworkNamespace) {
+		return nil
+	}
+	fr, err := in.conn.Receive()
+	if err != nil {
+		return errdefs.Doing(err, "wait for the outside")
+	}
+	if fr.Kind != handshake.KindNetwork || fr.File == nil {
+		return errors.New("handshake: the outside does not send the network namespace")
+	}
+	defer fr.File.Close()
+	return errdefs.Doing(unix.Setns(int(fr.File.Fd()), unix.CLONE_NEWNET), "enter the network namespace")
+}
+
+// procfs opens the host's /proc while nobody in the container can replace it.
+func (in *inside) procfs() (err error) {
+	in.proc, err = process.OpenProc()
+	return err
+}
+
+func (in *inside) openRoot() (err error) {
+	// What the sources of mounts are relative to (config.md, "Mounts").
+	if err := unix.Chdir(in.msg.State.Bundle); err != nil {
+		return errdefs.Doing(err, "enter the bundle "+in.msg.State.Bundle)
+	}
+	in.root, err = rootfs.New(rootfs.Options{
+		Spec:            in.spec,
+		Root:            in.msg.Root,
+		NoPivot:         in.msg.NoPivot,
+		CgroupNamespace: in.newNamespace(specs.CgroupNamespace),
+		Cgroup:          cgroupView(in.msg.Cgroup),
+	})
+	if err != nil {
+		return err
+	}
+	return in.root.Open()
+}
+
+func cgroupView(v handshake.CgroupView) rootfs.CgroupView {
+	out := rootfs.CgroupView{Unified: v.Unified, Path: v.Path}
+	for _, m := range v.Mounts {
+		out.Mountpoints = append(out.Mountpoints, rootfs.CgroupMount(m))
+	}
+	return out
+}
+
+func (in *inside) mounts() error  { return in.root.Mounts() }
+func (in *inside) devices() error { return in.root.Devices() }
+
+// enter makes the root filesystem the root, and while it can still be written
+// to, the working folder.
+func (in *inside) enter() error {
+	if err := in.root.Enter(); err != nil {
+		return err
+	}
+	return process.MakeCwd(in.spec.Process.Cwd)
+}
+
+// paths makes read-only and hides what the config says, and gives the root
+// descriptors back.
+func (in *inside) paths() error {
+	if err := in.root.Finish(); err != nil {
+		return err
+	}
+	return in.root.Close()
+}
+
+// terminal makes the container's terminal and hands its master out.
+func (in *inside) terminal() error {
+	if !in.spec.Process.Terminal {
+		return nil
+	}
+	master, slave, err := in.root.Terminal(in.spec.Process.ConsoleSize)
+	if err != nil {
+		return errdefs.AtField(err, "process.terminal")
+	}
+	defer slave.Close()
+	defer master.Close()
+	if err := in.conn.SendFile(handshake.KindTerminal, master); err != nil {
+		return err
+	}
+	return process.ControllingTerminal(slave)
+}
+
+// runtimeHooks waits until the outside has run the prestart and createRuntime
+// hooks, which see the container's mounts but run in the host's namespaces.
+func (in *inside) runtimeHooks() error {
+	if !in.msg.PauseForHooks {
+		return nil
+	}
+	if err := in.conn.Send(handshake.KindMounted, nil); err != nil {
+		return err
+	}
+	return in.expect(handshake.KindHooksDone)
+}
+
+// expect waits for a frame of the outside. Anything else, an end of file most
+// of all, means that there is nobody left to make a container for.
+func (in *inside) expect(kind handshake.Kind) error {
+	fr, err := in.conn.Receive()
+	if err != nil {
+		return errdefs.Doing(err, "wait for the outside")
+	}
+	if fr.Kind != kind {
+		return errors.New("handshake: unexpected answer from the outside")
+	}
+	return nil
+}
+
+func (in *inside) createContainerHooks() error {
+	if in.spec.Hooks == nil {
+		return nil
+	}
+	st := in.msg.State
+	st.Status = specs.StateCreating
+	return hook.Run(context.Background(), in.spec.Hooks.CreateContainer, "hooks.createContainer", st)
+}
+
+func (in *inside) sysctl() error {
+	return process.SetSysctls(in.proc, in.spec.Linux.Sysctl)
+}
+
+func (in *inside) hostname() error {
+	if h := in.spec.Hostname; h != "" {
+		if err := process.SetHostname(h); err != nil {
+			return err
+		}
+	}
+	if d := in.spec.Domainname; d != "" {
+		return process.SetDomainname(d)
+	}
+	return nil
+}
+
+// attributes sets what needs privileges, or the host's /proc, but changes
+// nothing for the steps that follow.
+func (in *inside) attributes() error {
+	p := in.spec.Process
+	if err := process.SetOOMScoreAdj(in.proc, p.OOMScoreAdj); err != nil {
+		return err
+	}
+	if err := in.proc.Close(); err != nil {
+		return err
+	}
+	if err := process.SetScheduler(p.Scheduler); err != nil {
+		return err
+	}
+	if err := process.SetIOPriority(p.IOPriority); err != nil {
+		return err
+	}
+	return process.SetPersonality(in.spec.Linux.Personality)
+}
+
+// stdio gives the standard streams to the container's user, so that it may
+// open /dev/stdout again; web servers log that way. Left alone are streams that
+// cannot be given, files that are only read (the caller may have put any file
+// there), and a foreground caller's terminal, which it needs afterwards.
+func (in *inside) stdio() error {
+	uid := int(in.spec.Process.User.UID)
+	for fd := 0; fd < 3; fd++ {
+		var st unix.Stat_t
+		if err := unix.Fstat(fd, &st); err != nil || int(st.Uid) == uid {
+			continue // closed by the caller, or nothing to do
+		}
+		switch st.Mode & unix.S_IFMT {
+		case unix.S_IFCHR:
+			borrowed := in.msg.Foreground && !in.spec.Process.Terminal
+			if borrowed || st.Rdev == unix.Mkdev(1, 3) {
+				continue
+			}
+		case unix.S_IFREG:
+			flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0)
+			if err != nil || flags&unix.O_ACCMODE == unix.O_RDONLY {
+				continue
+			}
+		}
+		switch err := unix.Fchown(fd, uid, -1); err {
+		case nil, unix.EINVAL, unix.EPERM, unix.EROFS, unix.ENOSYS:
+		default:
+			return errdefs.AtField(errdefs.Doing(err, "give the standard streams to the user"), "process.user.uid")
+		}
+	}
+	return nil
+}
+
+// user drops the privileges. The working folder is entered before where root
+// may, and afterwards where only the user may (a network filesystem).
+func (in *inside) user() error {
+	p := in.spec.Process
+	var warnings []string
+	in.caps, warnings = process.ParseCaps(p.Capabilities)
+	in.report.Warnings = append(in.report.Warnings, warnings...)
+	if err := in.caps.DropBounding(); err != nil {
+		return err
+	}
+	before := process.Chdir(p.Cwd)
+	if before != nil && !errors.Is(before, unix.EACCES) {
+		return before
+	}
+	if !nofile.Restore() {
+		return errors.New("restore the limit of open files of the caller")
+	}
+	if err := process.SetRlimits(p.Rlimits); err != nil {
+		return err
+	}
+	process.SetUmask(p.User)
+	if p.NoNewPrivileges {
+		if err := process.SetNoNewPrivileges(); err != nil {
+			return err
+		}
+	}
+	if err := process.SetUser(p.User); err != nil {
+		return err
+	}
+	if before != nil {
+		if err := process.Chdir(p.Cwd); err != nil {
+			return err
+		}
+	}
+	return in.caps.Apply()
+}
+
+// executable finds the program with the rights of the user, so that a missing
+// one is an error of create and not of start.
+func (in *inside) executable() error {
+	p := in.spec.Process
+	in.env = process.Env(p.Env, p.User.UID)
+	exe, err := process.LookupExecutable(p.Args[0], in.env)
+	if err != nil {
+		return err
+	}
+	in.exe = exe
+	return process.CheckExecutable(exe)
+}
+
+// ready tells the outside that only the gate is left, and waits for it to
+// have written that down. From here on the init may outlive it.
+func (in *inside) ready() error {
+	if err := unix.Prctl(unix.PR_SET_PDEATHSIG, 0, 0, 0, 0); err != nil {
+		return errdefs.Doing(err, "outlive create")
+	}
+	if err := in.conn.Send(handshake.KindReady, &in.report); err != nil {
+		return err
+	}
+	return in.expect(handshake.KindRelease)
+}
+
+// passGate waits for start, which takes the place of create at the other end
+// of the conversation.
+func (in *inside) passGate() error {
+	if in.gate == nil {
+		return nil
+	}
+	if err := in.conn.Close(); err != nil {
+		return err
+	}
+	conn, err := gate.Wait(in.gate)
+	if err != nil {
+		return err
+	}
+	in.conn = conn
+	return nil
+}
+
+// exec runs the startContainer hooks, and then the user's program. It returns
+// only if that fails.
+func (in *inside) exec() error {
+	if !in.msg.NoHugePages {
+		// What spawn switched off for this process only. EINVAL: the kernel
+		// has none.
+		_ = unix.Prctl(unix.PR_SET_THP_DISABLE, 0, 0, 0, 0)
+	}
+	if in.spec.Hooks != nil {
+		if err := hook.Run(context.Background(), in.spec.Hooks.StartContainer, "hooks.startContainer", in.msg.State); err != nil {
+			return err
+		}
+	}
+	closeOnExecFrom(3 + in.msg.Preserve)
+	if in.gate != nil {
+		// execve closes it too, but perhaps after the connection: start
+		// would return from a container that is not said to run yet.
+		if err := in.gate.Close(); err != nil {
+			return err
+		}
+	}
+	if err := in.conn.Send(handshake.KindReady, nil); err != nil {
+		return err
+	}
+	return in.execve()
+}
+
+// execve returns why it could not execute the user's program.
+func (in *inside) execve() error {
+	args, err := syscall.SlicePtrFromStrings(in.spec.Process.Args)
+	if err != nil {
+		return errdefs.AtField(err, "process.args")
+	}
+	env, err := syscall.SlicePtrFromStrings(in.env)
+	if err != nil {
+		return errdefs.AtField(err, "process.env")
+	}
+	exe, err := unix.BytePtrFromString(in.exe)
+	if err != nil {
+		return errdefs.AtField(err, "process.args[0]")
+	}
+	_, _, errno := unix.RawSyscall(unix.SYS_EXECVE, uintptr(unsafe.Pointer(exe)), uintptr(unsafe.Pointer(&args[0])), uintptr(unsafe.Pointer(&env[0])))
+	return process.DiagnoseExec(in.exe, errno)
+}
+
+// closeOnExecFrom marks every descriptor from first on. rung opens all of its
+// own that way; this is for those that it does not know of (CVE-2024-21626).
+func closeOnExecFrom(first int) {
+	// EINVAL before kernel 5.11: what rung opened is marked already.
+	_ = unix.CloseRange(uint(first), uint(^uint32(0)), unix.CLOSE_RANGE_CLOEXEC)
+}

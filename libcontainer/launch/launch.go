@@ -1,0 +1,188 @@
+// Package launch is the outside: what the command that the user called does,
+// in the host's namespaces, to make a container.
+//
+// It is a table of named steps, each with its undo beside it (see table.go).
+// The journal is written before anything that outlives this process; when a
+// step fails the undos run in reverse, and when this process is killed the
+// journal is what delete works from.
+package launch
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/rungoci/rung/internal/errdefs"
+	"github.com/rungoci/rung/internal/spawn"
+	"github.com/rungoci/rung/libcontainer/bundle"
+	"github.com/rungoci/rung/libcontainer/cgroup"
+	"github.com/rungoci/rung/libcontainer/handshake"
+	"github.com/rungoci/rung/libcontainer/state"
+)
+
+// Request is what a container is made from.
+type Request struct {
+	// Dir is the container's locked state folder.
+	Dir *state.Dir
+	// Bundle is the validated bundle.
+	Bundle *bundle.Bundle
+	// Systemd asks for the systemd cgroup driver.
+	Systemd bool
+	// Rootless says that cgroups may be out of reach.
+	Rootless bool
+	// Stdio are the program's standard streams where it has no terminal.
+	Stdio [3]*os.File
+	// Mounts and Env are added to those of config.json.
+	Mounts []specs.Mount
+	Env    []string
+	// Immediate runs the program at once, without a gate.
+	Immediate bool
+	// Preserve is the number of descriptors from 3 on that the program
+	// inherits.
+	Preserve int
+	// NoPivot and NoKeyring switch pivot_root and the session keyring off.
+	NoPivot, NoKeyring bool
+	// Foreground says that the standard streams stay the caller's.
+	Foreground bool
+	// Terminal is called with the master of the program's terminal, which it
+	// must not keep.
+	Terminal func(master *os.File) error
+	// PidFile is where to write the pid of the init, or "".
+	PidFile string
+	// PidfdSocket is a socket to send a pidfd of the init to, or "".
+	PidfdSocket string
+	// Cloned is called when there is an init process, Commit before the
+	// container is said to be there. Both may be nil.
+	Cloned, Commit func()
+	// Warn is called with what is worth saying but no error.
+	Warn func(text string)
+	// Trace is called after each step with its name and duration.
+	Trace func(step string, d time.Duration)
+}
+
+// creation is what the steps share.
+type creation struct {
+	*Request
+	ctx     context.Context
+	spec    *specs.Spec
+	state   *state.State
+	cgroup  *cgroup.Manager
+	conn    *handshake.Conn
+	peer    *os.File
+	gate    *os.File
+	exe     *os.File
+	network *future
+	process *spawn.Process
+	// rulesSet is true once the device rules are in force.
+	rulesSet bool
+	// disarm unregisters callOff.
+	disarm func() bool
+	// settled is true once the end of ctx no longer matters: the container
+	// stands, or is undone anyway. Only this goroutine sets it.
+	settled bool
+	mu      sync.Mutex // of settled
+}
+
+// Result is a container that waits behind its gate.
+type Result struct {
+	State *state.State
+	// Process is the init, a child of the caller.
+	Process *spawn.Process
+}
+
+// row is one line of the table: a step, and what takes it back. The undo runs
+// also for the step that failed, and must cope with one half done.
+type row struct {
+	name string
+	do   func(*creation) error
+	undo func(*creation)
+}
+
+// Create makes the container and leaves its init waiting at the gate, or, with
+// Immediate, running the user's program. On failure, or when ctx ends, nothing
+// of it is left but the state folder, which is the caller's. The calling
+// goroutine must be locked to its thread until Create returned.
+func Create(ctx context.Context, r *Request) (*Result, error) {
+	c := &creation{Request: r, ctx: ctx, spec: r.Bundle.Spec}
+	defer c.closeFiles()
+	for i, s := range table {
+		start := time.Now()
+		err := s.do(c)
+		if ctx.Err() != nil && !c.settled {
+			err = context.Cause(ctx)
+		}
+		if err != nil {
+			c.settle()
+			for ; i >= 0; i-- {
+				if table[i].undo != nil {
+					table[i].undo(c)
+				}
+			}
+			return nil, errdefs.AtStep(err, s.name)
+		}
+		r.Trace(s.name, time.Since(start))
+	}
+	return &Result{State: c.state, Process: c.process}, nil
+}
+
+// callOff is called at the end of ctx. It kills the init, so that whatever the
+// outside waits for by then, it hears of an end of file. An init that has hung
+// up is beyond that: it runs the user's program, or died.
+func (c *creation) callOff() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.settled && !c.conn.HungUp() {
+		_ = unix.PidfdSendSignal(int(c.process.PidFD.Fd()), unix.SIGKILL, nil, 0)
+	}
+}
+
+// settle is the point from which on the end of ctx does not matter.
+func (c *creation) settle() {
+	c.mu.Lock()
+	c.settled = true
+	c.mu.Unlock()
+	if c.disarm != nil {
+		c.disarm()
+	}
+}
+
+func (c *creation) closeFiles() {
+	c.closeNetwork()
+	for _, f := range []*os.File{c.peer, c.gate, c.exe} {
+		if f != nil {
+			f.Close()
+		}
+	}
+	if c.conn != nil {
+		c.conn.Close()
+	}
+}
+
+// died explains the end of an init that said nothing.
+func (c *creation) died() error {
+	if err := c.process.SetupError(); err != nil {
+		return err
+	}
+	status := c.process.Wait()
+	e := &errdefs.Error{Doing: "set up the container", Err: fmt.Errorf("the init process died with exit status %d", status.ExitStatus())}
+	if status.Signaled() {
+		e.Err = fmt.Errorf("the init process was killed by signal %d (%s)", int(status.Signal()), unix.SignalName(status.Signal()))
+		if res := resources(c.spec); status.Signal() == unix.SIGKILL && res != nil && res.Memory != nil && res.Memory.Limit != nil {
+			e.Field = "linux.resources.memory.limit"
+			e.Hint = fmt.Sprintf("a limit of %d bytes may be too small to start in", *res.Memory.Limit)
+		}
+	}
+	return e
+}
+
+func resources(s *specs.Spec) *specs.LinuxResources {
+	if s.Linux == nil {
+		return nil
+	}
+	return s.Linux.Resources
+}

@@ -1,0 +1,377 @@
+package launch
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/rungoci/rung/internal/errdefs"
+	"github.com/rungoci/rung/internal/spawn"
+	"github.com/rungoci/rung/libcontainer/cgroup"
+	"github.com/rungoci/rung/libcontainer/gate"
+	"github.com/rungoci/rung/libcontainer/handshake"
+	"github.com/rungoci/rung/libcontainer/hook"
+	"github.com/rungoci/rung/libcontainer/rootfs"
+	"github.com/rungoci/rung/libcontainer/state"
+)
+
+// journal resolves what is about to be made and writes it down.
+func (c *creation) journal() (err error) {
+	c.cgroup, err = cgroup.New(cgroup.Options{ID: c.Dir.ID, Spec: c.spec, Systemd: c.Systemd, Rootless: c.Rootless})
+	if err != nil {
+		return err
+	}
+	self, err := state.Identify(os.Getpid())
+	if err != nil {
+		return errdefs.Doing(err, "read /proc/self/stat")
+	}
+	c.state = &state.State{
+		ID:          c.Dir.ID,
+		OCIVersion:  c.spec.Version,
+		Bundle:      c.Bundle.Dir,
+		Root:        c.Bundle.Root,
+		CreatedAt:   time.Now().UTC().Format(time.RFC3339Nano),
+		OwnerUID:    os.Geteuid(),
+		Annotations: c.spec.Annotations,
+		Creator:     self,
+		PrivatePID:  c.hasNew(specs.PIDNamespace),
+		Cgroup:      c.cgroup.Record(),
+	}
+	if h := c.spec.Hooks; h != nil {
+		c.state.Hooks = specs.Hooks{Poststart: h.Poststart, Poststop: h.Poststop}
+	}
+	if !c.has(specs.MountNamespace) {
+		n, err := rootfs.CountMounts(c.Bundle.Root)
+		if err != nil {
+			return err
+		}
+		c.state.HostMounts = &state.HostMounts{Before: n}
+	}
+	return c.Dir.WriteJournal(c.state)
+}
+
+// poststop runs the last hooks after everything else was undone: runtime.md has
+// a container whose creation fails go on at step 12 of its life.
+func (c *creation) poststop() {
+	if c.process == nil {
+		return // no hook has run before either
+	}
+	st := c.state.ForHooks(specs.StateStopped)
+	for _, err := range hook.RunLenient(context.WithoutCancel(c.ctx), c.state.Hooks.Poststop, "hooks.poststop", st) {
+		c.Warn(err.Error())
+	}
+}
+
+// has tells whether the container gets or joins a namespace of type t.
+func (c *creation) has(t specs.LinuxNamespaceType) bool {
+	return slices.ContainsFunc(c.spec.Linux.Namespaces, func(ns specs.LinuxNamespace) bool { return ns.Type == t })
+}
+
+// hasNew tells whether the container gets a new namespace of type t.
+func (c *creation) hasNew(t specs.LinuxNamespaceType) bool {
+	for _, ns := range c.spec.Linux.Namespaces {
+		if ns.Type == t {
+			return ns.Path == ""
+		}
+	}
+	return false
+}
+
+func (c *creation) makeCgroup() error { return c.cgroup.Create() }
+
+func (c *creation) removeCgroup() {
+	if err := c.cgroup.Destroy(); err != nil {
+		c.Warn("undo of a failed create: " + err.Error())
+	}
+}
+
+func (c *creation) makeGate() (err error) {
+	if c.Immediate {
+		return nil
+	}
+	c.gate, err = gate.Listen(c.Dir.GatePath())
+	return err
+}
+
+// clone makes the init process.
+func (c *creation) clone() (err error) {
+	if c.conn, c.peer, err = handshake.Pair(); err != nil {
+		return err
+	}
+	req := &spawn.Request{
+		CgroupFD:    -1,
+		TimeOffsets: timeOffsets(c.spec),
+		Stdio:       c.Stdio,
+		Preserve:    c.Preserve,
+		Files:       []*os.File{c.peer},
+		Exe:         c.exe,
+		Args:        handshake.Args(3 + c.Preserve),
+		Env:         handshake.Env(),
+	}
+	if c.gate != nil {
+		req.Files = append(req.Files, c.gate)
+	}
+	closeAll, err := namespaces(c.spec.Linux.Namespaces, req)
+	defer closeAll()
+	if err != nil {
+		return err
+	}
+	// It takes the kernel longest, and is made while the init starts up.
+	req.New &^= unix.CLONE_NEWNET
+	join, err := c.cgroup.Join()
+	if err != nil {
+		return err
+	}
+	defer join.Close()
+	req.CgroupFD, req.Tasks = join.CgroupFD, join.Tasks
+	if c.process, err = spawn.Start(req); err != nil {
+		return err
+	}
+	if c.Cloned != nil {
+		c.Cloned()
+	}
+	c.disarm = context.AfterFunc(c.ctx, c.callOff)
+	// The end of the inside must be held by the inside alone, so that its
+	// death is an end of file.
+	c.peer.Close()
+	c.peer = nil
+	c.state.Init, err = state.Identify(c.process.Pid)
+	return errdefs.Doing(err, "read the start time of the init process")
+}
+
+// kill ends the init of a creation that failed. It is a child of this
+// process, so its number cannot have been used anew before the wait.
+func (c *creation) kill() {
+	if c.process == nil {
+		return
+	}
+	_ = unix.PidfdSendSignal(int(c.process.PidFD.Fd()), unix.SIGKILL, nil, 0)
+	c.process.Wait()
+	c.process.Close()
+	if m := c.state.HostMounts; m != nil {
+		if err := rootfs.RemoveMounts(c.state.Root, m.Before); err != nil {
+			c.Warn("undo of a failed create: " + err.Error())
+		}
+	}
+}
+
+// message tells the inside all that it needs.
+func (c *creation) message() error {
+	if err := c.conn.SendBytes(handshake.KindConfig, c.Bundle.Config); err != nil {
+		return c.lost(err)
+	}
+	noHugePages, thpErr := unix.PrctlRetInt(unix.PR_GET_THP_DISABLE, 0, 0, 0, 0)
+	err := c.conn.Send(handshake.KindMessage, &handshake.Message{
+		NoHugePages:   thpErr == nil && noHugePages == 1,
+		State:         c.state.ForHooks(specs.StateCreated),
+		Root:          c.Bundle.Root,
+		Mounts:        c.Mounts,
+		Env:           c.Env,
+		Preserve:      c.Preserve,
+		NoPivot:       c.NoPivot,
+		Keyring:       !c.NoKeyring,
+		Foreground:    c.Foreground,
+		Immediate:     c.Immediate,
+		PauseForHooks: c.hasRuntimeHooks(),
+		Cgroup:        cgroupView(c.cgroup.View()),
+	})
+	if err != nil {
+		return c.lost(err)
+	}
+	return c.sendNetwork()
+}
+
+func cgroupView(v cgroup.View) handshake.CgroupView {
+	out := handshake.CgroupView{Unified: v.Unified, Path: v.Path}
+	for _, m := range v.Mounts {
+		out.Mounts = append(out.Mounts, handshake.CgroupMount{
+			Dir: m.Dir, Mountpoint: m.Mountpoint, Type: m.Type, Data: m.Data, Path: m.Path, Links: m.Links,
+		})
+	}
+	return out
+}
+
+// earlyLimits applies, while the inside mounts, the limits that do not get in
+// its way.
+func (c *creation) earlyLimits() error { return c.cgroup.SetEarly(resources(c.spec)) }
+
+// deviceRules applies the rules for devices once the inside has made its own.
+func (c *creation) deviceRules() error {
+	if c.rulesSet {
+		return nil
+	}
+	c.rulesSet = true
+	return c.cgroup.SetDevices(resources(c.spec))
+}
+
+// lateLimits applies what the init could not have started under: it has all
+// its memory and threads by now, and gives most of it back when it executes
+// the user's program.
+func (c *creation) lateLimits() error { return c.cgroup.SetLate(resources(c.spec)) }
+
+func (c *creation) hasRuntimeHooks() bool {
+	h := c.spec.Hooks
+	//lint:ignore SA1019 prestart is deprecated, and Docker uses it
+	return h != nil && len(h.Prestart)+len(h.CreateRuntime) > 0
+}
+
+// runtimeHooks runs the hooks that belong between the mounts and pivot_root.
+func (c *creation) runtimeHooks() error {
+	if !c.hasRuntimeHooks() {
+		return nil
+	}
+	if err := c.await(handshake.KindMounted, nil); err != nil {
+		return err
+	}
+	// Before the hooks, as some of them (GPUs) add rules of their own.
+	if err := c.deviceRules(); err != nil {
+		return err
+	}
+	st := c.state.ForHooks(specs.StateCreating)
+	//lint:ignore SA1019 prestart is deprecated, and Docker uses it
+	if err := hook.Run(c.ctx, c.spec.Hooks.Prestart, "hooks.prestart", st); err != nil {
+		return err
+	}
+	if err := hook.Run(c.ctx, c.spec.Hooks.CreateRuntime, "hooks.createRuntime", st); err != nil {
+		return err
+	}
+	return c.lost(c.conn.Send(handshake.KindHooksDone, nil))
+}
+
+// ready waits until the inside has done all of its table but the gate.
+func (c *creation) ready() error {
+	var report handshake.Report
+	if err := c.await(handshake.KindReady, &report); err != nil {
+		return err
+	}
+	for _, t := range report.Timings {
+		c.Trace("inside: "+t.Step, time.Duration(t.Micros)*time.Microsecond)
+	}
+	for _, w := range report.Warnings {
+		c.Warn(w)
+	}
+	return nil
+}
+
+// await reads frames until one of the wanted kind, and serves what comes in
+// between.
+func (c *creation) await(kind handshake.Kind, body any) error {
+	for {
+		fr, err := c.conn.Receive()
+		if err != nil {
+			return c.lost(err)
+		}
+		switch fr.Kind {
+		case kind:
+			if body == nil {
+				return nil
+			}
+			return fr.Decode(body)
+		case handshake.KindTerminal:
+			if err := c.handTerminal(fr.File); err != nil {
+				return err
+			}
+		case handshake.KindFailed:
+			return fr.Err()
+		default:
+			return errors.New("handshake: unexpected frame from the init process")
+		}
+	}
+}
+
+func (c *creation) handTerminal(master *os.File) error {
+	if master == nil {
+		return errors.New("handshake: a terminal without its descriptor")
+	}
+	defer master.Close()
+	return c.Terminal(master)
+}
+
+// lost replaces the error of a conversation with an init that is gone by the
+// reason of its end.
+func (c *creation) lost(err error) error {
+	if errors.Is(err, io.EOF) || errors.Is(err, unix.EPIPE) || errors.Is(err, unix.ECONNRESET) {
+		// Its last words may be waiting still.
+		for {
+			fr, rerr := c.conn.Receive()
+			if rerr != nil {
+				return c.died()
+			}
+			if fr.Kind == handshake.KindFailed {
+				return fr.Err()
+			}
+		}
+	}
+	return err
+}
+
+func (c *creation) sendPidfd() error {
+	if c.PidfdSocket == "" {
+		return nil
+	}
+	return errdefs.Doing(SendFile(c.PidfdSocket, c.process.PidFD), "send the pidfd of the init process (--pidfd-socket)")
+}
+
+func (c *creation) writePidFile() error {
+	if c.PidFile == "" {
+		return nil
+	}
+	return errdefs.Doing(writeAtomically(c.PidFile, strconv.Itoa(c.process.Pid)), "write the pid file (--pid-file)")
+}
+
+// writeAtomically writes text so that a reader sees all of it or nothing: an
+// engine may wait for the file to appear.
+func writeAtomically(path, text string) error {
+	tmp := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".new")
+	if err := os.WriteFile(tmp, []byte(text), 0o644); err != nil {
+		return err
+	}
+	if err := os.Rename(tmp, path); err != nil {
+		os.Remove(tmp)
+		return err
+	}
+	return nil
+}
+
+func (c *creation) removePidFile() {
+	if c.PidFile != "" {
+		os.Remove(c.PidFile)
+	}
+}
+
+func (c *creation) record() error { return c.Dir.WriteState(c.state) }
+
+// commit is the point of no return: from here on the container outlives ctx.
+// Where the program runs at once, release comes to that point.
+func (c *creation) commit() error {
+	if c.Commit != nil {
+		c.Commit()
+	}
+	if c.Immediate {
+		return nil
+	}
+	c.settle()
+	// Too late: the init may have been killed.
+	return context.Cause(c.ctx)
+}
+
+// release lets the init go to its gate, or, where there is none, run the
+// user's program. Until that runs, the startContainer hooks may take long.
+func (c *creation) release() error {
+	if !c.Immediate {
+		return c.lost(c.conn.Send(handshake.KindRelease, nil))
+	}
+	if err := gate.Release(c.conn); err != nil {
+		return err
+	}
+	c.settle()
+	return nil
+}
