@@ -1,0 +1,157 @@
+// Package libcontainer makes, runs and removes containers from OCI bundles.
+//
+// A container lives in three places: its processes, its cgroup, and a folder
+// below a root folder of the caller's choice, where its record is kept. Create
+// makes one, Load finds it again from any other process, and the methods of
+// Container act on it. Nothing is cached: each call asks the kernel.
+//
+// The init process is this same program, executed again. A program that links
+// this package needs to do nothing for that: the entry runs before main.
+package libcontainer
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/rungoci/rung/internal/errdefs"
+	"github.com/rungoci/rung/libcontainer/bundle"
+	"github.com/rungoci/rung/libcontainer/cgroup"
+	"github.com/rungoci/rung/libcontainer/gate"
+	"github.com/rungoci/rung/libcontainer/state"
+)
+
+// Errors that a caller may want to tell apart with errors.Is. Engines look for
+// these texts.
+var (
+	// ErrNotExist: there is no container of that id.
+	ErrNotExist = state.ErrNotExist
+	// ErrExist: there is one already.
+	ErrExist = state.ErrExist
+	// ErrNotRunning: its init process is gone.
+	ErrNotRunning = errors.New("container not running")
+)
+
+// Container is a container that has a state folder.
+type Container struct {
+	dir   *state.Dir
+	state *state.State
+}
+
+// Load returns the container id below root. Close it after use.
+func Load(root, id string) (*Container, error) {
+	dir, err := openDir(root, id)
+	if err != nil {
+		return nil, err
+	}
+	st, err := dir.Read()
+	if err != nil {
+		dir.Close()
+		return nil, err
+	}
+	return &Container{dir: dir, state: st}, nil
+}
+
+func openDir(root, id string) (*state.Dir, error) {
+	if err := bundle.ValidateID(id); err != nil {
+		return nil, err
+	}
+	root, err := filepath.Abs(root)
+	if err != nil {
+		return nil, err
+	}
+	return state.Open(root, id)
+}
+
+// Close releases what c holds open. The container goes on.
+func (c *Container) Close() { c.dir.Close() }
+
+// ID returns the container's id.
+func (c *Container) ID() string { return c.state.ID }
+
+// Info is what "state" prints: the state of the specification, and what runc
+// adds to it.
+type Info struct {
+	OCIVersion  string            `json:"ociVersion"`
+	ID          string            `json:"id"`
+	Pid         int               `json:"pid"`
+	Status      Status            `json:"status"`
+	Bundle      string            `json:"bundle"`
+	Rootfs      string            `json:"rootfs"`
+	Created     string            `json:"created"` // RFC 3339, UTC
+	Annotations map[string]string `json:"annotations,omitempty"`
+	Owner       string            `json:"owner"`
+}
+
+// Info returns the container's state. Its Owner is a numeric user id with a
+// "#" before it; the caller may know a name for it.
+func (c *Container) Info() (*Info, error) {
+	status, err := c.Status()
+	if err != nil {
+		return nil, err
+	}
+	s := c.state
+	info := &Info{
+		OCIVersion: s.OCIVersion, ID: s.ID, Pid: s.Init.Pid, Status: status, Bundle: s.Bundle, Rootfs: s.Root,
+		Created: s.CreatedAt, Annotations: s.Annotations, Owner: fmt.Sprintf("#%d", s.OwnerUID),
+	}
+	if status == Stopped {
+		info.Pid = 0
+	}
+	return info, nil
+}
+
+// Status asks the kernel where the container stands.
+func (c *Container) Status() (Status, error) {
+	switch {
+	case !c.state.Created && c.state.Creator.Alive():
+		return Creating, nil
+	case !c.state.Init.Alive():
+		return Stopped, nil
+	}
+	// A frozen init does not come to its gate; ask about the freezer first.
+	switch frozen, err := c.frozen(); {
+	case err != nil:
+		return "", err
+	case frozen:
+		return Paused, nil
+	}
+	if gate.Closed(c.dir.GatePath()) {
+		return Created, nil
+	}
+	return Running, nil
+}
+
+// frozen tells whether the container is paused. Where its freezer does not
+// say so, it is not.
+func (c *Container) frozen() (bool, error) {
+	cg, err := cgroup.Load(c.state.Cgroup)
+	if err != nil {
+		return false, err
+	}
+	frozen, err := cg.Frozen()
+	return frozen && err == nil, nil
+}
+
+// List returns the ids of the containers below root.
+func List(root string) ([]string, error) { return state.List(root) }
+
+// Init returns a pidfd of the init process: readable when it ends. It returns
+// ErrNotRunning where that happened already.
+func (c *Container) Init() (*os.File, error) {
+	f, err := c.state.Init.Open()
+	if err != nil {
+		return nil, ErrNotRunning
+	}
+	return f, nil
+}
+
+// Pid returns the pid of the init process, which may be gone.
+func (c *Container) Pid() int { return c.state.Init.Pid }
+
+// busy says who holds the container's lock.
+func (c *Container) busy() error {
+	return &errdefs.Error{Doing: "change container " + c.state.ID, Err: state.ErrLocked,
+		Hint: fmt.Sprintf("process %d may be creating it still", c.state.Creator.Pid)}
+}

@@ -1,0 +1,186 @@
+package libcontainer
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"time"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/rungoci/rung/internal/errdefs"
+	"github.com/rungoci/rung/internal/spawn"
+	"github.com/rungoci/rung/libcontainer/bundle"
+	"github.com/rungoci/rung/libcontainer/launch"
+	"github.com/rungoci/rung/libcontainer/notify"
+	"github.com/rungoci/rung/libcontainer/state"
+
+	// The init process enters the program through this package.
+	_ "github.com/rungoci/rung/libcontainer/initproc"
+)
+
+// Options say how to create a container.
+type Options struct {
+	// Root is the folder that holds the state folders of all containers.
+	Root string
+	// ID is the container's name, unique below Root.
+	ID string
+	// Bundle is the folder with config.json.
+	Bundle string
+	// SystemdCgroup asks for the systemd cgroup driver.
+	SystemdCgroup bool
+	// Rootless says that cgroups may be out of reach.
+	Rootless bool
+	// Stdin, Stdout and Stderr are the program's, where it has no terminal.
+	Stdin, Stdout, Stderr *os.File
+	// PreserveFDs is the number of descriptors from 3 on that it inherits.
+	PreserveFDs int
+	// ListenFDs is the number of sockets, after those, that systemd passed
+	// (sd_listen_fds(3)); the program is told with LISTEN_FDS.
+	ListenFDs int
+	// NotifySocket is the socket that the program's readiness is passed on
+	// to (sd_notify(3)), or "".
+	NotifySocket string
+	// NoPivot uses MS_MOVE and chroot instead of pivot_root.
+	NoPivot bool
+	// NoNewKeyring leaves the program in the caller's session keyring.
+	NoNewKeyring bool
+	// ConsoleSocket is the socket that gets the terminal's master, or "".
+	ConsoleSocket string
+	// PidFile and PidfdSocket get the pid and a pidfd of the init, or "".
+	PidFile, PidfdSocket string
+	// Detach says that nobody will stay to serve a terminal.
+	Detach bool
+	// Foreground says that the standard streams stay the caller's.
+	Foreground bool
+	// Warn is called with what is worth saying but no error. May be nil.
+	Warn func(text string)
+	// Trace is called after each step with its name and time. May be nil.
+	Trace func(step string, d time.Duration)
+
+	terminal func(*os.File) error
+	// immediate is for run, which does not stop between create and start.
+	immediate bool
+	relay     *relay
+}
+
+// fill sets what the caller left out.
+func (o *Options) fill() {
+	if o.Warn == nil {
+		o.Warn = func(string) {}
+	}
+	if o.Trace == nil {
+		o.Trace = func(string, time.Duration) {}
+	}
+}
+
+// Create makes the container of o.Bundle and leaves its program waiting for
+// Start. Its init process is a child of the caller.
+//
+// On failure, or when ctx ends before it returned, nothing is left: no process,
+// cgroup, mount or state folder.
+func Create(ctx context.Context, o Options) (*Container, error) {
+	o.fill()
+	c, p, err := create(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	p.Close()
+	return c, nil
+}
+
+func create(ctx context.Context, o Options) (*Container, *spawn.Process, error) {
+	start := time.Now()
+	if err := bundle.ValidateID(o.ID); err != nil {
+		return nil, nil, err
+	}
+	b, err := bundle.Load(o.Bundle)
+	if err != nil {
+		return nil, nil, err
+	}
+	if b.Spec.Linux == nil {
+		b.Spec.Linux = &specs.Linux{}
+	}
+	for _, w := range b.Warnings {
+		o.Warn(w)
+	}
+	if err := o.checkTerminal(b); err != nil {
+		return nil, nil, err
+	}
+	o.Trace("bundle", time.Since(start))
+	root, err := filepath.Abs(o.Root)
+	if err != nil {
+		return nil, nil, err
+	}
+	dir, err := state.Make(root, o.ID)
+	if err != nil {
+		return nil, nil, err
+	}
+	return o.launch(ctx, dir, b)
+}
+
+// launch runs the outside table in the new state folder.
+func (o *Options) launch(ctx context.Context, dir *state.Dir, b *bundle.Bundle) (*Container, *spawn.Process, error) {
+	undo := func(err error) (*Container, *spawn.Process, error) {
+		if rerr := dir.Remove(); rerr != nil {
+			o.Warn("undo of a failed create: " + rerr.Error())
+		}
+		dir.Close()
+		return nil, nil, err
+	}
+	var mounts []specs.Mount
+	var env []string
+	if o.NotifySocket != "" {
+		mount, variable, err := notify.Prepare(dir.Path())
+		if err != nil {
+			return undo(err)
+		}
+		mounts, env = append(mounts, mount), append(env, variable)
+	}
+	if o.ListenFDs > 0 {
+		// As sd_listen_fds(3) says.
+		env = append(env, "LISTEN_FDS="+strconv.Itoa(o.ListenFDs), "LISTEN_PID=1")
+	}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	req := &launch.Request{
+		Dir: dir, Bundle: b, Systemd: o.SystemdCgroup, Rootless: o.Rootless,
+		Stdio: [3]*os.File{o.Stdin, o.Stdout, o.Stderr}, Mounts: mounts, Env: env,
+		Preserve: o.PreserveFDs + o.ListenFDs, NoPivot: o.NoPivot, NoKeyring: o.NoNewKeyring,
+		Foreground: o.Foreground, Immediate: o.immediate, Terminal: o.terminal, PidFile: o.PidFile, PidfdSocket: o.PidfdSocket,
+		Warn: o.Warn, Trace: o.Trace,
+	}
+	if o.relay != nil {
+		req.Cloned, req.Commit = o.relay.cloned, o.relay.armed
+	}
+	res, err := launch.Create(ctx, req)
+	if err != nil {
+		return undo(err)
+	}
+	dir.Unlock()
+	return &Container{dir: dir, state: res.State}, res.Process, nil
+}
+
+// checkTerminal refuses the combinations that cannot work, as runc does.
+func (o *Options) checkTerminal(b *bundle.Bundle) error {
+	terminal := b.Spec.Process.Terminal
+	switch {
+	case o.ConsoleSocket != "" && !(terminal && o.Detach):
+		return &errdefs.Error{Field: "process.terminal",
+			Err:  errors.New("cannot use console socket if rung will not detach or allocate tty"),
+			Hint: "leave --console-socket away, or set process.terminal and detach"}
+	case terminal && o.Detach && o.ConsoleSocket == "":
+		return &errdefs.Error{Field: "process.terminal",
+			Err:  errors.New("cannot allocate tty if rung will detach without setting console socket"),
+			Hint: "give --console-socket, or set process.terminal to false"}
+	}
+	if o.ConsoleSocket != "" {
+		o.terminal = func(master *os.File) error {
+			return errdefs.Doing(launch.SendFile(o.ConsoleSocket, master), "send the terminal (--console-socket)")
+		}
+	}
+	return nil
+}

@@ -1,0 +1,178 @@
+package libcontainer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/rungoci/rung/internal/errdefs"
+	"github.com/rungoci/rung/libcontainer/cgroup"
+	"github.com/rungoci/rung/libcontainer/hook"
+	"github.com/rungoci/rung/libcontainer/rootfs"
+	"github.com/rungoci/rung/libcontainer/state"
+)
+
+// Delete removes the container id below root and everything that was made for
+// it. Without force its init process must be gone, or never have been started.
+// With force it is killed; a create that is still at work is ended; a state
+// folder that cannot be read is cleared as far as its journal goes; and that
+// nothing is there is a success.
+//
+// What is worth saying but no error is passed to warn.
+func Delete(root, id string, force bool, warn func(string)) error {
+	dir, err := openDir(root, id)
+	if errors.Is(err, ErrNotExist) && force {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	c := &Container{dir: dir}
+	defer c.Close()
+	err = c.lockForDelete(force)
+	if errors.Is(err, ErrNotExist) && force {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if c.state, err = readForDelete(dir, force, warn); err != nil {
+		return err
+	}
+	if c.state == nil {
+		return dir.Remove()
+	}
+	return c.destroy(force, warn)
+}
+
+// remove is Delete with force of a container that is at hand.
+func (c *Container) remove(warn func(string)) error {
+	err := c.dir.Lock()
+	if errors.Is(err, ErrNotExist) {
+		return nil // somebody else has deleted it
+	}
+	if err != nil {
+		return err
+	}
+	return c.destroy(true, warn)
+}
+
+// lockForDelete takes the lock. With force, a creator that holds it is killed;
+// its init process then ends by itself. A start that holds it waits for the
+// init to answer, which a stopped or frozen one does not before it is killed.
+func (c *Container) lockForDelete(force bool) error {
+	err := c.dir.TryLock()
+	if !errors.Is(err, state.ErrLocked) {
+		return err
+	}
+	st, rerr := c.dir.Read()
+	if rerr == nil {
+		c.state = st
+		switch {
+		case !st.Created && !force:
+			return c.busy()
+		case !st.Created:
+			if f, oerr := st.Creator.Open(); oerr == nil {
+				_ = unix.PidfdSendSignal(int(f.Fd()), unix.SIGKILL, nil, 0)
+				f.Close()
+			}
+		case force:
+			if err := c.killInit(); err != nil {
+				return err
+			}
+		}
+	}
+	// Every other holder (start, another delete) lets go by itself.
+	return c.dir.Lock()
+}
+
+// readForDelete returns the record to delete by, or nil where there is none.
+func readForDelete(dir *state.Dir, force bool, warn func(string)) (*state.State, error) {
+	st, err := dir.Read()
+	if err == nil || !force {
+		return st, err
+	}
+	st, serr := dir.Salvage()
+	switch {
+	case serr == nil:
+		warn(err.Error() + "; deleting by what can be read")
+		return st, nil
+	case !errors.Is(serr, unix.ENOENT):
+		warn(serr.Error() + "; if the container had a cgroup, it may be left")
+	}
+	return nil, nil
+}
+
+// destroy ends the processes and removes cgroup and state folder, in an order
+// in which a kill at any point leaves what a second delete needs.
+func (c *Container) destroy(force bool, warn func(string)) error {
+	status, err := c.Status()
+	if err != nil {
+		if !force {
+			return err
+		}
+		warn(err.Error())
+	}
+	if !force && !status.CanDelete() {
+		return fmt.Errorf("cannot delete container %s that is not stopped: %s", c.state.ID, status)
+	}
+	if err := c.killInit(); err != nil {
+		return err
+	}
+	cg, err := cgroup.Load(c.state.Cgroup)
+	if err != nil {
+		return err
+	}
+	if err := cg.Destroy(); err != nil {
+		return err
+	}
+	if m := c.state.HostMounts; m != nil {
+		if err := rootfs.RemoveMounts(c.state.Root, m.Before); err != nil {
+			return err
+		}
+	}
+	for _, err := range hook.RunLenient(context.Background(), c.state.Hooks.Poststop, "hooks.poststop", c.state.ForHooks(specs.StateStopped)) {
+		warn(err.Error())
+	}
+	return c.dir.Remove()
+}
+
+// killInit kills the init process, if it is alive, and waits for its end.
+func (c *Container) killInit() error {
+	init, err := c.state.Init.Open()
+	if err != nil {
+		return nil
+	}
+	defer init.Close()
+	if err := unix.PidfdSendSignal(int(init.Fd()), unix.SIGKILL, nil, 0); err != nil && !errors.Is(err, unix.ESRCH) {
+		return errdefs.Doing(err, "kill the init process")
+	}
+	c.thaw()
+	return waitEnd(init)
+}
+
+// waitEnd waits until the process of a pidfd has ended.
+func waitEnd(pidfd *os.File) error {
+	fds := []unix.PollFd{{Fd: int32(pidfd.Fd()), Events: unix.POLLIN}}
+	for {
+		n, err := unix.Poll(fds, int(killTimeout.Milliseconds()))
+		switch {
+		case errors.Is(err, unix.EINTR):
+		case err != nil:
+			return os.NewSyscallError("poll", err)
+		case n == 0:
+			return &errdefs.Error{Doing: "wait for the killed init process", Err: errors.New("it is still there after 10 s"),
+				Hint: "a process in uninterruptible sleep (state D) waits for a device or a network filesystem"}
+		default:
+			return nil
+		}
+	}
+}
+
+// killTimeout is how long a killed process may take to end. runc waits as long.
+const killTimeout = 10 * time.Second

@@ -1,0 +1,421 @@
+package libcontainer
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+)
+
+func TestDeleteMissing(t *testing.T) {
+	root := t.TempDir()
+	for _, r := range []string{root, filepath.Join(root, "none")} {
+		if err := Delete(r, "c", true, nil); err != nil {
+			t.Errorf("with force: %v", err)
+		}
+		err := Delete(r, "c", false, nil)
+		if !errors.Is(err, ErrNotExist) {
+			t.Errorf("without force: %v", err)
+		}
+		// containerd looks for this text.
+		wantError(t, err, "container does not exist")
+	}
+}
+
+// TestDeleteRunning deletes containers that do not want to go.
+func TestDeleteRunning(t *testing.T) {
+	for name, change := range map[string]func(*specs.Spec){
+		"pid namespace":        func(*specs.Spec) {},
+		"host's pid namespace": func(s *specs.Spec) { s.Linux.Namespaces = without(s.Linux.Namespaces, specs.PIDNamespace) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newTestbed(t, `trap "" TERM HUP INT; (sleep 1000 & sleep 1000 & echo up; wait) & wait`, change)
+			out, stdout := b.stdout()
+			c := b.create("c", stdout)
+			if err := c.Start(); err != nil {
+				t.Fatal(err)
+			}
+			out.line()
+			b.delete("c")
+			b.quiet()
+			b.nothingLeft()
+		})
+	}
+}
+
+// TestDeletePaused is about processes that cannot die before they are thawed.
+func TestDeletePaused(t *testing.T) {
+	b := newTestbed(t, "sleep 1000 & exec sleep 1000")
+	for _, start := range []bool{false, true} {
+		c := b.create("c")
+		if start {
+			if err := c.Start(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := c.Pause(); err != nil {
+			t.Fatal(err)
+		}
+		wantError(t, Delete(b.root, "c", false, b.warn), "cannot delete container c that is not stopped: paused")
+		c.Close()
+		b.delete("c")
+		b.quiet()
+		b.nothingLeft()
+	}
+}
+
+// TestDeleteOrphans is about processes that outlive the init where the
+// container has no pid namespace of its own.
+func TestDeleteOrphans(t *testing.T) {
+	b := newTestbed(t, "sleep 1000 & echo up", func(s *specs.Spec) {
+		s.Linux.Namespaces = without(s.Linux.Namespaces, specs.PIDNamespace)
+	})
+	out, stdout := b.stdout()
+	c := b.create("c", stdout)
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	out.line()
+	reap(t, c.Pid())
+	b.wantStatus(c, Stopped)
+	if err := within(t, "Delete", func() error { return Delete(b.root, "c", false, b.warn) }); err != nil {
+		t.Fatal(err)
+	}
+	b.quiet()
+	b.nothingLeft()
+}
+
+// TestDeleteBroken has the state file of a running container be damaged in
+// several ways. Without force that is an error which says what to do; with
+// force the journal tells what there is to clear.
+func TestDeleteBroken(t *testing.T) {
+	for name, damage := range map[string]func(t *testing.T, path string){
+		"cut short":       func(t *testing.T, path string) { must(t, os.Truncate(path, 100)) },
+		"empty":           func(t *testing.T, path string) { must(t, os.Truncate(path, 0)) },
+		"garbage":         func(t *testing.T, path string) { must(t, os.WriteFile(path, []byte("\x00\xff{{"), 0o600)) },
+		"of another id":   func(t *testing.T, path string) { replace(t, path, `"id":"c"`, `"id":"d"`) },
+		"of a newer rung": func(t *testing.T, path string) { replace(t, path, `"rungStateVersion":1`, `"rungStateVersion":99`) },
+		"a fifo":          func(t *testing.T, path string) { must(t, os.Remove(path)); must(t, unix.Mkfifo(path, 0o600)) },
+		"a link":          func(t *testing.T, path string) { must(t, os.Remove(path)); must(t, os.Symlink("/etc/passwd", path)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newTestbed(t, "sleep 1000 & exec sleep 1000")
+			c := b.create("c")
+			must(t, c.Start())
+			c.Close()
+			damage(t, filepath.Join(b.root, "c", "state.json"))
+			err := within(t, "Load", func() error { return second(Load(b.root, "c")) })
+			if err == nil {
+				t.Fatal("it was loaded")
+			}
+			if err := within(t, "Delete", func() error { return Delete(b.root, "c", false, b.warn) }); err == nil {
+				t.Error("it was deleted without force")
+			}
+			b.quiet()
+			b.delete("c")
+			if len(b.warned) != 1 || !strings.Contains(b.warned[0], "deleting by what can be read") {
+				t.Errorf("the warnings are %q", b.warned)
+			}
+			b.nothingLeft()
+		})
+	}
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func replace(t *testing.T, path, before, after string) {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	must(t, err)
+	if !strings.Contains(string(data), before) {
+		t.Fatalf("%s does not hold %s: %s", path, before, data)
+	}
+	must(t, os.WriteFile(path, []byte(strings.Replace(string(data), before, after, 1)), 0o600))
+}
+
+// TestDeleteRests clears folders that a create or delete left when it was
+// killed, or that nobody can read.
+func TestDeleteRests(t *testing.T) {
+	for name, tt := range map[string]struct {
+		files  map[string]string
+		warned string
+	}{
+		"empty folder":         {},
+		"gate alone":           {files: map[string]string{"gate": ""}},
+		"notify alone":         {files: map[string]string{"notify/notify.sock": ""}},
+		"half a journal":       {files: map[string]string{"journal.json.new": `{"rung`}},
+		"broken journal":       {files: map[string]string{"journal.json": `{"rung`}, warned: "if the container had a cgroup, it may be left"},
+		"broken state":         {files: map[string]string{"state.json": `{"rung`}, warned: "if the container had a cgroup, it may be left"},
+		"both of them broken":  {files: map[string]string{"state.json": "{", "journal.json": "{"}, warned: "if the container had a cgroup, it may be left"},
+		"every file, all bad":  {files: map[string]string{"state.json": "x", "journal.json": "x", "gate": "x", "state.json.new": "x"}, warned: "may be left"},
+		"journal of no cgroup": {files: map[string]string{"journal.json": `{"rungStateVersion":1,"id":"c","cgroup":{"driver":"cgroupfs","version":"v2"}}`}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newTestbed(t, "true")
+			must(t, os.MkdirAll(filepath.Join(b.root, "c"), 0o700))
+			for file, content := range tt.files {
+				path := filepath.Join(b.root, "c", file)
+				must(t, os.MkdirAll(filepath.Dir(path), 0o755))
+				must(t, os.WriteFile(path, []byte(content), 0o600))
+			}
+			b.delete("c")
+			switch {
+			case tt.warned == "":
+				b.quiet()
+			case len(b.warned) != 1 || !strings.Contains(b.warned[0], tt.warned):
+				t.Errorf("the warnings are %q, want %q", b.warned, tt.warned)
+			}
+		})
+	}
+}
+
+// TestDeleteHostile has records name cgroups that are not a container's:
+// nothing there may be killed or removed.
+func TestDeleteHostile(t *testing.T) {
+	b := newTestbed(t, "true")
+	for _, folder := range []string{
+		`{"controllers":"memory","mount":"/sys/fs/cgroup/memory","path":"/"}`,
+		`{"controllers":"memory","mount":"/sys/fs/cgroup/memory","path":"/a/.."}`,
+		`{"controllers":"memory","mount":"relative","path":"/a"}`,
+	} {
+		must(t, os.MkdirAll(filepath.Join(b.root, "c"), 0o700))
+		path := filepath.Join(b.root, "c", "state.json")
+		must(t, os.WriteFile(path, []byte(`{"rungStateVersion":1,"id":"c","cgroup":{"driver":"cgroupfs","version":"v1","folders":[`+folder+`]}}`), 0o600))
+		wantError(t, Delete(b.root, "c", true, b.warn), "unacceptable folder")
+	}
+	must(t, os.RemoveAll(filepath.Join(b.root, "c")))
+}
+
+// TestDeleteStuckStart deletes a container while a start waits for its init,
+// which somebody has stopped.
+func TestDeleteStuckStart(t *testing.T) {
+	b := newTestbed(t, "exec sleep 1000")
+	c := b.create("c")
+	must(t, unix.Kill(c.Pid(), unix.SIGSTOP))
+	var info unix.Siginfo
+	must(t, unix.Waitid(unix.P_PID, c.Pid(), &info, unix.WSTOPPED, nil))
+	started := make(chan error, 1)
+	go func() { started <- c.Start() }()
+	// It holds the lock while it waits.
+	for end := time.Now().Add(patience); ; time.Sleep(50 * time.Microsecond) {
+		other, err := openDir(b.root, "c")
+		must(t, err)
+		err = other.TryLock()
+		other.Close()
+		if err != nil {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatal("start does not take the lock")
+		}
+	}
+	b.delete("c")
+	if err := within(t, "Start", func() error { return <-started }); err == nil {
+		t.Error("Start succeeded")
+	}
+	b.quiet()
+}
+
+// creator is another process that creates a container.
+type creator struct {
+	t     *testing.T
+	cmd   *exec.Cmd
+	lines *bufio.Scanner
+	stdin io.WriteCloser
+}
+
+// startCreator has a process of its own create a container of the bundle. It
+// stops when it has done the given step, if there is one of that name.
+func (b *testbed) startCreator(id, step string) *creator {
+	b.t.Helper()
+	args, err := json.Marshal([]string{"creator", b.root, id, b.bundle, step})
+	must(b.t, err)
+	c := &creator{t: b.t, cmd: exec.Command("/proc/self/exe")}
+	c.cmd.Env = append(os.Environ(), helperEnv+"="+string(args))
+	c.stdin, err = c.cmd.StdinPipe()
+	must(b.t, err)
+	stdout, err := c.cmd.StdoutPipe()
+	must(b.t, err)
+	c.lines = bufio.NewScanner(stdout)
+	must(b.t, c.cmd.Start())
+	return c
+}
+
+// helperCreator is what startCreator starts. It prints the name of each step
+// that it has done, and "created" at the end.
+func helperCreator(args []string) error {
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		return err
+	}
+	c, err := Create(context.Background(), Options{
+		Root: args[0], ID: args[1], Bundle: args[2], Detach: true, Stdin: null, Stdout: null, Stderr: null,
+		Trace: func(step string, _ time.Duration) {
+			os.Stdout.WriteString(step + "\n")
+			if step == args[3] {
+				_, _ = io.Copy(io.Discard, os.Stdin)
+			}
+		},
+	})
+	if err != nil {
+		return err
+	}
+	os.Stdout.WriteString("created\n")
+	c.Close()
+	return nil
+}
+
+// steps reads the names of steps up to the given one, or all.
+func (c *creator) steps(last string) []string {
+	c.t.Helper()
+	var steps []string
+	err := within(c.t, "the step "+last, func() error {
+		for c.lines.Scan() {
+			steps = append(steps, c.lines.Text())
+			if c.lines.Text() == last {
+				break
+			}
+		}
+		return c.lines.Err()
+	})
+	must(c.t, err)
+	return steps
+}
+
+// kill ends the process with signal 9, and waits for it.
+func (c *creator) kill() {
+	c.t.Helper()
+	must(c.t, c.cmd.Process.Kill())
+	_ = c.cmd.Wait()
+	c.stdin.Close()
+}
+
+// TestCreatorKilled kills a create after each of its steps.
+func TestCreatorKilled(t *testing.T) {
+	b := newTestbed(t, "exec sleep 1000")
+	all := b.startCreator("c", "none")
+	steps := all.steps("")
+	must(t, all.cmd.Wait())
+	if n := len(steps); n < 10 || steps[n-1] != "created" {
+		t.Fatalf("the steps of a create are %q", steps)
+	}
+	b.delete("c")
+	b.quiet()
+	for _, step := range steps[:len(steps)-1] {
+		if strings.HasPrefix(step, "inside: ") {
+			continue // told by and by, when the inside is ready
+		}
+		c := b.startCreator("c", step)
+		if got := c.steps(step); got[len(got)-1] != step {
+			t.Errorf("%s was not reached: %q", step, got)
+		}
+		c.kill()
+		if dir, err := os.ReadDir(filepath.Join(b.root, "c")); err == nil && len(dir) > 0 {
+			// Whatever there is can be asked about.
+			c, err := Load(b.root, "c")
+			must(t, err)
+			if status, err := c.Status(); err != nil || status == Creating || status == Running {
+				t.Errorf("%s: the status is %s, %v", step, status, err)
+			}
+			c.Close()
+		}
+		b.delete("c")
+		b.quiet()
+		b.nothingLeft()
+		if t.Failed() {
+			t.Fatalf("killed after the step %s", step)
+		}
+	}
+}
+
+// TestCreatorKilledAnyTime kills a create in the middle of its steps.
+func TestCreatorKilledAnyTime(t *testing.T) {
+	b := newTestbed(t, "exec sleep 1000")
+	for range 25 {
+		c := b.startCreator("c", "none")
+		c.steps("bundle")
+		delay := time.Duration(rand.IntN(int(8 * time.Millisecond)))
+		<-time.After(delay)
+		c.kill()
+		b.delete("c")
+		b.quiet()
+		b.nothingLeft()
+		if t.Failed() {
+			t.Fatalf("killed %v after its begin", delay)
+		}
+	}
+}
+
+// TestCreatorAtWork looks at, and deletes, a container that is being created.
+func TestCreatorAtWork(t *testing.T) {
+	b := newTestbed(t, "exec sleep 1000")
+	for _, step := range []string{"journal", "gate", "ready", "state"} {
+		creator := b.startCreator("c", step)
+		creator.steps(step)
+		c, err := Load(b.root, "c")
+		must(t, err)
+		want := Creating
+		if step == "state" {
+			want = Created
+		}
+		b.wantStatus(c, want)
+		if want == Creating {
+			wantError(t, within(t, "Start", c.Start), "start container c: the container is still being created")
+			err := within(t, "Delete", func() error { return Delete(b.root, "c", false, b.warn) })
+			wantError(t, err, "change container c: another rung command is at work on the container", "process "+strconv.Itoa(creator.cmd.Process.Pid)+" may be creating it still")
+			c.Close()
+			b.delete("c")
+		} else {
+			// The init goes to its gate when it is released, and not before.
+			c.Close()
+			creator.kill()
+			b.delete("c")
+		}
+		_ = creator.cmd.Wait()
+		b.quiet()
+		b.nothingLeft()
+	}
+}
+
+// TestDeleteBesideHook deletes a container while a poststart hook does not
+// come to an end.
+func TestDeleteBesideHook(t *testing.T) {
+	b := newTestbed(t, "exec sleep 1000")
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	must(t, unix.Mkfifo(pipe, 0o600))
+	b.configure("exec sleep 1000", func(s *specs.Spec) {
+		s.Hooks = &specs.Hooks{Poststart: []specs.Hook{{Path: busybox, Args: []string{"sh", "-c", "read x <" + pipe}}}}
+	})
+	c := b.create("c")
+	started := make(chan error, 1)
+	go func() { started <- c.Start() }()
+	var f *os.File
+	must(t, within(t, "the hook", func() (err error) {
+		f, err = os.OpenFile(pipe, os.O_WRONLY, 0) // when the hook reads
+		return err
+	}))
+	defer f.Close()
+	b.wantStatus(c, Running)
+	b.delete("c")
+	_, err := f.WriteString("end\n")
+	must(t, err)
+	must(t, within(t, "Start", func() error { return <-started }))
+	b.quiet()
+}

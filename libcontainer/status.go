@@ -1,0 +1,30 @@
+package libcontainer
+
+// Status is where a container stands in its life (runtime.md, "State").
+type Status string
+
+// The states of the specification, and paused, which is runc's.
+const (
+	// Creating: create is at work.
+	Creating Status = "creating"
+	// Created: everything is in place, the user's program waits for start.
+	Created Status = "created"
+	// Running: the user's program runs.
+	Running Status = "running"
+	// Paused: running, and frozen.
+	Paused Status = "paused"
+	// Stopped: the init process is gone.
+	Stopped Status = "stopped"
+)
+
+func (s Status) String() string { return string(s) }
+
+// CanStart tells whether start may be called.
+func (s Status) CanStart() bool { return s == Created }
+
+// CanSignal tells whether there is a process to send a signal to.
+func (s Status) CanSignal() bool { return s == Created || s == Running || s == Paused }
+
+// CanDelete tells whether delete may be called without force. A container that
+// was never started has run nothing of the user's, so it may, as with runc.
+func (s Status) CanDelete() bool { return s == Stopped || s == Created }
