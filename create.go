@@ -1,0 +1,122 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/urfave/cli/v3"
+	"golang.org/x/sys/unix"
+
+	"github.com/rungoci/rung/internal/errdefs"
+	"github.com/rungoci/rung/libcontainer"
+)
+
+func createCommand() *cli.Command {
+	return &cli.Command{
+		Name:            "create",
+		HideHelpCommand: true,
+		Usage:           "create a container; its program waits for start",
+		ArgsUsage:       "CONTAINER-ID",
+		Description: `Everything that config.json asks for is in place when create returns, but the
+program is not run: rung start does that.`,
+		Flags: createFlags(),
+		Action: func(ctx context.Context, cmd *cli.Command) error {
+			o, err := createOptions(cmd)
+			if err != nil {
+				return err
+			}
+			o.Detach = true
+			c, err := libcontainer.Create(libcontainer.UntilSignal(ctx), *o)
+			if err != nil {
+				return err
+			}
+			c.Close()
+			return nil
+		},
+	}
+}
+
+// createFlags are the flags of create, which run has too.
+func createFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "bundle", Aliases: []string{"b"}, Usage: "folder of the bundle (default: the current one)"},
+		&cli.StringFlag{Name: "console-socket", Usage: "unix socket that is sent the master of the container's terminal"},
+		&cli.StringFlag{Name: "pidfd-socket", Usage: "unix socket that is sent a pidfd of the container's init process"},
+		&cli.StringFlag{Name: "pid-file", Usage: "file that the pid of the container's init process is written to"},
+		&cli.BoolFlag{Name: "no-pivot", Usage: "do not use pivot_root; for root filesystems on a ramdisk, and less safe"},
+		&cli.BoolFlag{Name: "no-new-keyring", Usage: "leave the program in the caller's session keyring"},
+		&cli.IntFlag{Name: "preserve-fds", Usage: "pass `N` more descriptors, from 3 on, to the program"},
+	}
+}
+
+func createOptions(cmd *cli.Command) (*libcontainer.Options, error) {
+	args, err := arguments(cmd, 1, 1)
+	if err != nil {
+		return nil, err
+	}
+	o := &libcontainer.Options{
+		Root: cmd.String("root"), ID: args[0], Bundle: cmd.String("bundle"),
+		SystemdCgroup: cmd.Bool("systemd-cgroup"),
+		Stdin:         os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
+		PreserveFDs: cmd.Int("preserve-fds"), NotifySocket: os.Getenv("NOTIFY_SOCKET"),
+		NoPivot: cmd.Bool("no-pivot"), NoNewKeyring: cmd.Bool("no-new-keyring"),
+		ConsoleSocket: cmd.String("console-socket"), PidFile: cmd.String("pid-file"), PidfdSocket: cmd.String("pidfd-socket"),
+		Warn: warn, Trace: trace(cmd),
+	}
+	if o.Rootless, err = rootless(cmd.String("rootless")); err != nil {
+		return nil, err
+	}
+	if o.ListenFDs, err = listenFDs(); err != nil {
+		return nil, err
+	}
+	if o.Bundle == "" {
+		o.Bundle = "."
+	}
+	return o, checkDescriptors(o.PreserveFDs + o.ListenFDs)
+}
+
+// rootless reads --rootless.
+func rootless(value string) (bool, error) {
+	if value == "" || strings.EqualFold(value, "auto") {
+		return os.Geteuid() != 0, nil
+	}
+	b, err := strconv.ParseBool(value)
+	if err != nil {
+		return false, &errdefs.Error{Doing: "read --rootless", Err: fmt.Errorf("unknown value %q", value), Hint: "it is true, false or auto"}
+	}
+	return b, nil
+}
+
+// listenFDs returns the number of sockets that systemd passed to this process
+// (sd_listen_fds(3)), and 0 where they are meant for another one.
+func listenFDs() (int, error) {
+	value := os.Getenv("LISTEN_FDS")
+	if value == "" || os.Getenv("LISTEN_PID") != strconv.Itoa(os.Getpid()) {
+		return 0, nil
+	}
+	n, err := strconv.Atoi(value)
+	if err != nil || n < 0 {
+		return 0, &errdefs.Error{Doing: "read LISTEN_FDS", Err: fmt.Errorf("%q is no number of descriptors", value)}
+	}
+	return n, nil
+}
+
+// checkDescriptors makes sure that the n descriptors from 3 on came from the
+// caller. Those that rung opened are marked close-on-exec, so no inherited
+// one is.
+func checkDescriptors(n int) error {
+	if n < 0 {
+		return &errdefs.Error{Doing: "read --preserve-fds", Err: fmt.Errorf("%d is less than zero", n)}
+	}
+	for fd := 3; fd < 3+n; fd++ {
+		flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0)
+		if err != nil || flags&unix.FD_CLOEXEC != 0 {
+			return &errdefs.Error{Doing: fmt.Sprintf("pass %d descriptors on (--preserve-fds, LISTEN_FDS)", n),
+				Err: fmt.Errorf("descriptor %d is not open", fd)}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,31 @@
+package main
+
+import (
+	"context"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/rungoci/rung/libcontainer"
+)
+
+func deleteCommand() *cli.Command {
+	return &cli.Command{
+		Name:            "delete",
+		HideHelpCommand: true,
+		Usage:           "remove a container and everything that was made for it",
+		ArgsUsage:       "CONTAINER-ID",
+		Description: `The container must be stopped, or created and never started. With --force it is
+killed, and nothing is an error that leads to the same end: a container that
+is not there, or whose creation was cut short.`,
+		Flags: []cli.Flag{
+			&cli.BoolFlag{Name: "force", Aliases: []string{"f"}, Usage: "kill the container if it still runs"},
+		},
+		Action: func(_ context.Context, cmd *cli.Command) error {
+			args, err := arguments(cmd, 1, 1)
+			if err != nil {
+				return err
+			}
+			return libcontainer.Delete(cmd.String("root"), args[0], cmd.Bool("force"), warn)
+		},
+	}
+}

@@ -1,0 +1,181 @@
+// rung is an OCI container runtime: a command that containerd, CRI-O, Docker
+// and Podman call to create, start and delete containers.
+//
+// This file is the command line: global options, logging and exit codes. Each
+// command has a file of its own, which turns flags into one call of package
+// libcontainer and prints the result.
+//
+// The Go runtime need not ask the cgroup for a CPU limit: rung has hardly
+// anything to do in parallel.
+//
+//go:debug containermaxprocs=0
+//go:debug updatemaxprocs=0
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/urfave/cli/v3"
+
+	"github.com/rungoci/rung/internal/errdefs"
+	"github.com/rungoci/rung/internal/sysmon"
+	"github.com/rungoci/rung/libcontainer"
+)
+
+// version and gitCommit are stamped in by the Makefile.
+var (
+	version   = "0.1.0-dev"
+	gitCommit = ""
+)
+
+const description = `rung runs containers from OCI bundles: a bundle is a folder with a config.json
+and the root filesystem that it names. It takes runc's commands and flags.
+
+To run a container in a bundle whose config.json asks for a terminal:
+
+    # mkdir -p bundle/rootfs && cd bundle   (and fill rootfs)
+    # rung spec
+    # rung run mycontainer`
+
+func init() {
+	// rung lives for milliseconds; the collector has work only where a
+	// config is huge.
+	debug.SetGCPercent(-1)
+	debug.SetMemoryLimit(64 << 20)
+}
+
+func main() {
+	sysmon.Calm()
+	err := app().Run(context.Background(), os.Args)
+	var code exitCode
+	switch {
+	case err == nil:
+	case errors.As(err, &code):
+		os.Exit(int(code))
+	default:
+		logError(err)
+		os.Exit(1)
+	}
+}
+
+// exitCode ends rung with the exit status of the container's program.
+type exitCode int
+
+func (c exitCode) Error() string { return fmt.Sprintf("exit status %d", int(c)) }
+
+func app() *cli.Command {
+	root := &cli.Command{
+		Name:            "rung",
+		Usage:           "run containers from OCI bundles",
+		Description:     description,
+		Version:         version,
+		HideVersion:     false,
+		HideHelpCommand: false,
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "root", Value: defaultRoot(), Usage: "folder that keeps the containers' state (should be on a tmpfs)"},
+			&cli.StringFlag{Name: "log", Usage: "file that the log is appended to, besides standard error"},
+			&cli.StringFlag{Name: "log-format", Value: "text", Usage: "format of the log: text or json"},
+			&cli.BoolFlag{Name: "debug", Usage: "log each step and how long it took"},
+			&cli.BoolFlag{Name: "systemd-cgroup", Usage: "let systemd make the cgroups; cgroupsPath is then slice:prefix:name"},
+			&cli.StringFlag{Name: "rootless", Value: "auto", Usage: "go on where cgroups are out of reach: true, false or auto"},
+		},
+		Before: func(ctx context.Context, cmd *cli.Command) (context.Context, error) {
+			if err := setupLog(cmd); err != nil {
+				return ctx, err
+			}
+			return ctx, checkRoot(cmd.String("root"))
+		},
+		Commands: []*cli.Command{
+			createCommand(), deleteCommand(), featuresCommand(), killCommand(), listCommand(), pauseCommand(),
+			resumeCommand(), runCommand(), specCommand(), startCommand(), stateCommand(),
+		},
+		// Without a command rung says what there is.
+		Action: func(_ context.Context, cmd *cli.Command) error {
+			if cmd.Args().Present() {
+				return fmt.Errorf("no such command: %q (hint: rung help lists the commands)", cmd.Args().First())
+			}
+			return cli.ShowAppHelp(cmd)
+		},
+		ExitErrHandler: func(context.Context, *cli.Command, error) {},
+	}
+	for _, cmd := range append(root.Commands, root) {
+		cmd.OnUsageError = usageError
+	}
+	return root
+}
+
+// usageError is one line, where cli would print the whole help.
+func usageError(_ context.Context, cmd *cli.Command, err error, _ bool) error {
+	help := "rung help"
+	if cmd.Name != "rung" {
+		help += " " + cmd.Name
+	}
+	return &errdefs.Error{Err: err, Hint: help + " shows what there is"}
+}
+
+func init() {
+	cli.VersionPrinter = func(*cli.Command) {
+		fmt.Println("rung version", version)
+		if gitCommit != "" {
+			fmt.Println("commit:", gitCommit)
+		}
+		fmt.Println("spec:", specs.Version)
+		fmt.Println("go:", runtime.Version())
+	}
+}
+
+// defaultRoot is /run/rung, or a folder of the user's own for anyone but root.
+func defaultRoot() string {
+	if dir := os.Getenv("XDG_RUNTIME_DIR"); dir != "" && os.Geteuid() != 0 {
+		return dir + "/rung"
+	}
+	return "/run/rung"
+}
+
+// checkRoot refuses the root of the host: every folder in it would be taken
+// for a container's.
+func checkRoot(root string) error {
+	abs, err := filepath.Abs(root)
+	if err != nil {
+		return err
+	}
+	if abs == "/" {
+		return &errdefs.Error{Doing: "keep state (--root)", Err: errors.New("the root folder of the host is no place for it"), Hint: "leave --root away, or name a folder of its own"}
+	}
+	return nil
+}
+
+// arguments returns the command's arguments, or an error unless there are
+// between least and most of them.
+func arguments(cmd *cli.Command, least, most int) ([]string, error) {
+	args := cmd.Args().Slice()
+	if len(args) >= least && len(args) <= most {
+		return args, nil
+	}
+	want := fmt.Sprint("exactly ", least)
+	if least != most {
+		want = fmt.Sprintf("%d to %d", least, most)
+	}
+	return nil, fmt.Errorf("%s needs %s argument(s), not %d (hint: rung help %s)", cmd.Name, want, len(args), cmd.Name)
+}
+
+// withContainer loads the container that the only argument names and calls do.
+func withContainer(cmd *cli.Command, do func(*libcontainer.Container) error) error {
+	args, err := arguments(cmd, 1, 1)
+	if err != nil {
+		return err
+	}
+	c, err := libcontainer.Load(cmd.String("root"), args[0])
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	return do(c)
+}

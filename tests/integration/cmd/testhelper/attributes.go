@@ -1,0 +1,78 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+)
+
+// printSched prints policy, nice, priority, the deadline triple and flags,
+// as sched_getattr(2) gives them.
+func printSched() error {
+	a, err := unix.SchedGetAttr(0, 0)
+	if err != nil {
+		return err
+	}
+	policy := map[uint32]string{
+		unix.SCHED_NORMAL: "SCHED_OTHER", unix.SCHED_FIFO: "SCHED_FIFO", unix.SCHED_RR: "SCHED_RR",
+		unix.SCHED_BATCH: "SCHED_BATCH", unix.SCHED_IDLE: "SCHED_IDLE", unix.SCHED_DEADLINE: "SCHED_DEADLINE",
+	}[a.Policy]
+	fmt.Printf("policy=%s nice=%d priority=%d runtime=%d deadline=%d period=%d flags=%#x\n",
+		policy, a.Nice, a.Priority, a.Runtime, a.Deadline, a.Period, a.Flags)
+	return nil
+}
+
+// printIOPrio prints class and level, as ioprio_get(2) gives them.
+func printIOPrio() error {
+	const whoProcess = 1
+	prio, _, errno := unix.Syscall(unix.SYS_IOPRIO_GET, whoProcess, 0, 0)
+	if errno != 0 {
+		return errno
+	}
+	fmt.Printf("class=%d level=%d\n", prio>>13, prio&7)
+	return nil
+}
+
+// printKeyring prints the serial number of the session keyring.
+func printKeyring() error {
+	id, err := unix.KeyctlGetKeyringID(unix.KEY_SPEC_SESSION_KEYRING, false)
+	if err != nil {
+		return err
+	}
+	fmt.Println(id)
+	return nil
+}
+
+// printUname prints what uname(2) says, domainname included.
+func printUname() error {
+	var u unix.Utsname
+	if err := unix.Uname(&u); err != nil {
+		return err
+	}
+	fmt.Printf("nodename=%s domainname=%s machine=%s\n", unix.ByteSliceToString(u.Nodename[:]),
+		unix.ByteSliceToString(u.Domainname[:]), unix.ByteSliceToString(u.Machine[:]))
+	return nil
+}
+
+// eat touches the given number of megabytes and says so.
+func eat(args []string) error {
+	if len(args) != 1 {
+		return errors.New("want one argument: the megabytes")
+	}
+	n, err := strconv.Atoi(args[0])
+	if err != nil {
+		return err
+	}
+	mem, err := unix.Mmap(-1, 0, n<<20, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
+	if err != nil {
+		return err
+	}
+	for i := 0; i < len(mem); i += os.Getpagesize() {
+		mem[i] = 1
+	}
+	fmt.Println("ate", n)
+	return nil
+}

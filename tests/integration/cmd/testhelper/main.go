@@ -1,0 +1,60 @@
+// Command testhelper is what the integration tests need and a shell cannot
+// do: the far side of rung's sockets (console, pidfd, systemd's notify
+// socket), and a look at process attributes from inside a container, where
+// busybox has no tool for it. It is static, so one file serves both sides.
+package main
+
+import (
+	"fmt"
+	"os"
+)
+
+const usage = `usage:
+  testhelper recvtty [-size ROWSxCOLS] SOCKET   take a terminal from SOCKET and be its other end
+  testhelper recvpidfd SOCKET                   take a pidfd from SOCKET and print the pid behind it
+  testhelper notify-listen SOCKET               be systemd: print what is sent to the notify socket
+  testhelper notify-send TEXT                   be a service: send TEXT to $NOTIFY_SOCKET
+  testhelper sched                              print the scheduling attributes of this process
+  testhelper ioprio                             print the I/O priority of this process
+  testhelper keyring                            print the serial number of the session keyring
+  testhelper uname                              print nodename, domainname and machine
+  testhelper eat MEGABYTES                      touch this much memory, then print "ate MEGABYTES"
+`
+
+func main() {
+	if len(os.Args) < 2 {
+		fail(usage)
+	}
+	args := os.Args[2:]
+	var err error
+	switch os.Args[1] {
+	case "recvtty":
+		err = recvTTY(args)
+	case "recvpidfd":
+		err = recvPidfd(args)
+	case "notify-listen":
+		err = notifyListen(args)
+	case "notify-send":
+		err = notifySend(args)
+	case "sched":
+		err = printSched()
+	case "ioprio":
+		err = printIOPrio()
+	case "keyring":
+		err = printKeyring()
+	case "uname":
+		err = printUname()
+	case "eat":
+		err = eat(args)
+	default:
+		fail(usage)
+	}
+	if err != nil {
+		fail("testhelper " + os.Args[1] + ": " + err.Error() + "\n")
+	}
+}
+
+func fail(text string) {
+	fmt.Fprint(os.Stderr, text)
+	os.Exit(1)
+}
