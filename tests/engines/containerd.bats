@@ -1,0 +1,295 @@
+#!/usr/bin/env bats
+# rung under containerd, driven by ctr: its shim calls rung as it calls runc.
+#
+# The scripts in single quotes are for the shell in the container; ID belongs to the test that sets it.
+# shellcheck disable=SC2016,SC2030,SC2031
+
+load helpers
+load image
+
+IMAGE=docker.io/library/box:1
+
+setup_file() {
+	make_scratch ctr
+	# Nothing of a containerd that the machine may have is touched: its folders and its socket are elsewhere.
+	printf 'version = 2\ndisabled_plugins = ["io.containerd.grpc.v1.cri"]\n' >"$D/config.toml"
+	background containerd --config "$D/config.toml" --root "$D/root" --state "$D/state" --address "$D/c.sock"
+	await_daemon ctr_quiet version
+	make_rootfs "$D/rootfs"
+	make_image "$D/rootfs" "$D/image.tar"
+	ctr_ image import --snapshotter native "$D/image.tar" >/dev/null
+}
+
+teardown_file() {
+	local failed=0
+	stop_daemon || failed=1
+	remove_scratch || failed=1
+	return "$failed"
+}
+
+setup() {
+	export ID=c$BATS_TEST_NUMBER
+}
+
+teardown() {
+	local id
+	if [ -z "$BATS_TEST_COMPLETED" ]; then tail -n 5 "$D/daemon.log"; fi
+	for id in $(ctr_ task ls -q); do
+		ctr_quiet task kill -s KILL "$id" || true
+		ctr_quiet task rm -f "$id" || true
+	done
+	for id in $(ctr_ container ls -q); do ctr_ container rm "$id"; done
+	assert_clean "$D/runc/$TAG"
+}
+
+# The client, in a namespace of its own, whose name is also the parent of the containers' cgroups. It passes a
+# polite signal on to the container, hence the second one; --foreground leaves it the terminal.
+ctr_() { timeout --foreground -k 2 30 ctr --address "$D/c.sock" --namespace "$TAG" "$@"; }
+ctr_quiet() { ctr_ "$@" >/dev/null 2>&1; }
+
+# box [OPTION...] -- COMMAND...: runs a command in a container named ID and waits for it.
+box() {
+	local options=()
+	while [ "$1" != -- ]; do
+		options+=("$1")
+		shift
+	done
+	shift
+	ctr_ run --rm --runc-binary "$RUNG" --runc-root "$D/runc" --snapshotter native "${options[@]}" "$IMAGE" "$ID" "$@"
+}
+
+# detached [OPTION...] -- COMMAND...: as box, but the container stays.
+detached() {
+	local options=()
+	while [ "$1" != -- ]; do
+		options+=("$1")
+		shift
+	done
+	shift
+	ctr_ run --detach --runc-binary "$RUNG" --runc-root "$D/runc" --snapshotter native \
+		--log-uri "file://$D/$ID.log" "${options[@]}" "$IMAGE" "$ID" "$@"
+}
+
+# For the shells that some tests start in between.
+export IMAGE
+export -f ctr_ box
+
+task_status() { ctr_ task ls | awk -v id="$ID" '$1 == id { print $3 }'; }
+task_pid() { ctr_ task ls | awk -v id="$ID" '$1 == id { print $2 }'; }
+is_stopped() { [ "$(task_status)" = STOPPED ]; }
+has_no_task() { [ -z "$(task_status)" ]; }
+
+@test "containerd: output and exit code 0" {
+	run box -- echo hello
+	shows hello
+}
+
+@test "containerd: exit code 3, with stdout and stderr apart" {
+	run --separate-stderr box -- sh -c 'echo out; echo err >&2; exit 3'
+	ended 3
+	[ "$output" = out ]
+	# shellcheck disable=SC2154 # comes from --separate-stderr
+	[[ $stderr == *err* ]]
+}
+
+@test "containerd: standard input reaches the program" {
+	run bash -c 'seq 1000 | box -- sh -c "head -n 1000 | sha256sum"'
+	shows "$(seq 1000 | sha256sum)"
+}
+
+@test "containerd: a mebibyte of output arrives whole" {
+	box -- sh -c 'yes 0123456789abcde | head -c 1048576' | cmp - <(yes 0123456789abcde | head -c 1048576)
+}
+
+@test "containerd: --env and --cwd" {
+	run box --env COLOUR=blue --cwd /tmp -- sh -c 'echo $COLOUR $PWD'
+	shows "blue /tmp"
+}
+
+@test "containerd: the container sees its own processes, network and host name only" {
+	run box -- sh -c 'echo $$ $(ls /sys/class/net); ls -d /proc/[0-9]* | wc -l'
+	ended 0
+	[ "${lines[0]}" = "1 lo" ]
+	[ "${lines[1]}" -le 3 ]
+}
+
+@test "containerd: a bind mount to write, and one only to read" {
+	mkdir -p "$D/shared"
+	echo from the host >"$D/shared/file"
+	run box --mount "type=bind,src=$D/shared,dst=/rw,options=rbind:rw" \
+		--mount "type=bind,src=$D/shared,dst=/ro,options=rbind:ro" \
+		-- sh -c 'cat /ro/file; echo more >>/rw/file; echo no >/ro/file'
+	said "from the host"
+	said "Read-only file system"
+	[ "$(tail -n 1 "$D/shared/file")" = more ]
+}
+
+@test "containerd: --read-only root, with a tmpfs to write to" {
+	run box --read-only --mount type=tmpfs,src=tmpfs,dst=/scratch,options=size=1m \
+		-- sh -c 'echo x >/scratch/x && cat /scratch/x; echo y >/y'
+	said x
+	said "/y: Read-only file system"
+}
+
+@test "containerd: --tty gives a terminal of the client's size" {
+	# ctr tells the size only after it has started the program.
+	run on_terminal "box --tty -- sh -c '${tell_terminal:?}; exit 4'"
+	ended 4
+	said /dev/pts/0
+	said "40 120"
+}
+
+@test "containerd: --memory-limit is in force" {
+	detached --memory-limit 33554432 -- sleep 100
+	[ "$(limit_of "$TAG/$ID" memory.max memory memory.limit_in_bytes)" = 33554432 ]
+	ctr_ task kill -s KILL "$ID"
+	eventually 10 is_stopped
+	ctr_ task rm "$ID" || true
+}
+
+@test "containerd: running out of memory is an oom event, and exit code 137" {
+	timeout 60 ctr --address "$D/c.sock" events >"$D/events" 3>&- &
+	local events=$!
+	sleep 0.2
+	run box --memory-limit 16777216 -- sh -c 'sleep 0.3; dd if=/dev/zero of=/dev/null bs=64M count=1; exit $?'
+	ended 137
+	eventually 5 grep -q "/tasks/oom.*$ID" "$D/events"
+	kill "$events"
+}
+
+@test "containerd: --cpu-quota is in force" {
+	detached --cpu-quota 20000 --cpu-period 100000 -- sleep 100
+	[[ $(limit_of "$TAG/$ID" cpu.max cpu cpu.cfs_quota_us) == 20000* ]]
+	ctr_ task kill -s KILL "$ID"
+}
+
+@test "containerd: --cap-drop and --cap-add" {
+	run box --cap-drop CAP_CHOWN -- sh -c 'chown joe /tmp || echo refused'
+	said refused
+	run box --cap-add CAP_SYS_ADMIN -- sh -c 'mount -t tmpfs tmpfs /tmp && echo mounted'
+	shows mounted
+}
+
+@test "containerd: --privileged" {
+	run box --privileged -- sh -c 'hostname other && hostname && test -w /sys/kernel && echo writable'
+	shows "other
+writable"
+}
+
+@test "containerd: the host's network, and another container's" {
+	run box --net-host -- sh -c 'readlink /proc/self/ns/net'
+	shows "$(readlink /proc/self/ns/net)"
+	detached -- sleep 100
+	local pid
+	pid=$(task_pid)
+	ID=$ID-other
+	run box --with-ns "network:/proc/$pid/ns/net" -- readlink /proc/self/ns/net
+	shows "$(readlink "/proc/$pid/ns/net")"
+}
+
+@test "containerd: a detached task is listed, killed, removed" {
+	detached -- sh -c 'echo started; exec sleep 100'
+	[ "$(task_status)" = RUNNING ]
+	[ "$(tr '\0' ' ' <"/proc/$(task_pid)/cmdline")" = "sleep 100 " ]
+	grep -q started "$D/$ID.log"
+	run ctr_ task rm "$ID"
+	[ "$status" -ne 0 ]
+	ctr_ task kill -s KILL "$ID"
+	eventually 10 is_stopped
+	run ctr_ task rm "$ID"
+	said "exit code 137"
+	has_no_task
+}
+
+@test "containerd: a signal by name reaches the program" {
+	detached -- sh -c 'trap "exit 9" USR1; echo ready; while :; do sleep 0.05; done'
+	eventually 10 grep -q ready "$D/$ID.log"
+	ctr_ task kill -s USR1 "$ID"
+	eventually 10 is_stopped
+	run ctr_ task rm "$ID"
+	said "exit code 9"
+}
+
+@test "containerd: task kill --all ends every process" {
+	detached -- sh -c 'sleep 111 & sleep 112 & wait'
+	eventually 5 test "$(wc -l <<<"$(limit_of "$TAG/$ID" cgroup.procs pids cgroup.procs)")" -ge 2
+	ctr_ task kill --all -s KILL "$ID"
+	eventually 10 is_stopped
+	[ -z "$(processes_left)" ]
+}
+
+@test "containerd: task pause and resume" {
+	detached -- sh -c 'while :; do echo tick; sleep 0.05; done'
+	ctr_ task pause "$ID"
+	[ "$(task_status)" = PAUSED ]
+	local ticks
+	ticks=$(wc -l <"$D/$ID.log")
+	sleep 0.5
+	[ "$(wc -l <"$D/$ID.log")" -eq "$ticks" ]
+	ctr_ task resume "$ID"
+	[ "$(task_status)" = RUNNING ]
+	eventually 5 log_grew "$ticks"
+}
+
+log_grew() { [ "$(wc -l <"$D/$ID.log")" -gt "$1" ]; }
+
+@test "containerd: a paused task is killed" {
+	detached -- sleep 100
+	ctr_ task pause "$ID"
+	ctr_ task kill -s KILL "$ID"
+	ctr_quiet task resume "$ID" || true
+	eventually 10 is_stopped
+}
+
+@test "containerd: an executable that is missing is named" {
+	run box -- /no/such/program
+	[ "$status" -ne 0 ]
+	said process.args
+	said /no/such/program
+	said "no such file or directory"
+}
+
+@test "containerd: a mount that fails is named" {
+	run box --mount "type=bind,src=$D/nowhere,dst=/x,options=rbind" -- true
+	[ "$status" -ne 0 ]
+	said "mounts["
+	said "$D/nowhere"
+}
+
+@test "containerd: a working directory that is none is named" {
+	run box --cwd /etc/passwd -- true
+	[ "$status" -ne 0 ]
+	said process.cwd
+}
+
+@test "containerd: --seccomp is refused by name until rung has it" {
+	run box --seccomp -- true
+	[ "$status" -ne 0 ]
+	said linux.seccomp
+}
+
+@test "containerd: a shim killed with -9 leaves nothing" {
+	detached -- sleep 100
+	local pid shim
+	pid=$(task_pid)
+	shim=$(shims_left)
+	[ -n "$shim" ]
+	# shellcheck disable=SC2086 # one pid
+	kill -9 $shim
+	eventually 10 has_no_task
+	eventually 10 gone "$pid"
+}
+
+@test "containerd: ten containers at once" {
+	local i code pids=() name=$ID
+	for i in $(seq 10); do
+		ID=$name-$i
+		box -- sh -c "sleep 0.2; exit $i" 3>&- &
+		pids+=($!)
+	done
+	for i in $(seq 10); do
+		code=0
+		wait "${pids[i - 1]}" || code=$?
+		[ "$code" -eq "$i" ]
+	done
+}

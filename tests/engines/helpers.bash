@@ -1,0 +1,191 @@
+# shellcheck shell=bash
+# shellcheck disable=SC2154 # output, lines and status come from bats' run
+# What the engines' tests share: a folder and a name of their own, a root filesystem, waiting, and the check that
+# nothing is left behind. RUNG names the binary.
+
+: "${RUNG:?names the binary to test}"
+bats_require_minimum_version 1.7.0
+
+# make_scratch NAME: a folder D for the file's daemons, short because sockets in it may have 107 bytes, and a name TAG
+# that is part of every cgroup that the file's containers get.
+make_scratch() {
+  D=$(mktemp -d "/tmp/rung-$1.XXXXXX")
+  TAG=${D##*/}
+  TAG=${TAG//./-}
+  export D TAG
+}
+
+# eventually SECONDS COMMAND...: waits until the command succeeds.
+eventually() {
+  local deadline=$((SECONDS + $1))
+  shift
+  until "$@"; do
+    if [ "$SECONDS" -ge "$deadline" ]; then
+      echo "gave up waiting for: $*" >&2
+      return 1
+    fi
+    sleep 0.05
+  done
+}
+
+# background COMMAND...: starts a daemon whose output goes to D/daemon.log; its pid is in DAEMON. bats waits for all who hold its
+# descriptor 3, so it is closed.
+background() {
+  "$@" >>"$D/daemon.log" 2>&1 3>&- </dev/null &
+  DAEMON=$!
+  export DAEMON
+}
+
+answers_or_gone() { "$@" || gone "$DAEMON"; }
+
+# await_daemon COMMAND...: waits until the daemon answers its client, as COMMAND tells by succeeding.
+await_daemon() {
+  if ! eventually 60 answers_or_gone "$@" || gone "$DAEMON"; then
+    tail -n 20 "$D/daemon.log" >&2
+    return 1
+  fi
+}
+
+gone() { ! kill -0 "$1" 2>/dev/null; }
+
+# stop_daemon: ends what background started, politely first.
+stop_daemon() {
+  kill "$DAEMON" 2>/dev/null || return 0
+  if ! eventually 20 gone "$DAEMON"; then
+    kill -9 "$DAEMON"
+    return 1
+  fi
+}
+
+# make_rootfs FOLDER: a root filesystem of busybox and a few users.
+make_rootfs() {
+  mkdir -p "$1"/{bin,dev,proc,sys,tmp,etc,root,home,run,var}
+  cp "$(command -v busybox)" "$1/bin/busybox"
+  chroot "$1" /bin/busybox --install -s /bin
+  printf '%s\n' 'root:x:0:0:root:/root:/bin/sh' 'joe:x:1000:1000:joe:/home:/bin/sh' >"$1/etc/passwd"
+  printf '%s\n' 'root:x:0:' 'joe:x:1000:' 'wheel:x:10:joe' >"$1/etc/group"
+  chmod 1777 "$1/tmp"
+}
+
+# on_terminal COMMAND: runs a shell command on a new terminal of 40 rows and 120 columns, and prints what came out of
+# it, without carriage returns. Ends as the command does.
+on_terminal() (
+  set -o pipefail
+  SHELL=$BASH script -qefc "stty rows 40 cols 120; $1" /dev/null </dev/null | tr -d '\r'
+)
+
+# limit_of GROUP V2FILE V1CONTROLLER V1FILE: the content of a cgroup's file, on whichever kind of cgroups this host has.
+limit_of() {
+  if [ -e "/sys/fs/cgroup/$1/$2" ]; then
+    cat "/sys/fs/cgroup/$1/$2"
+  else
+    cat "/sys/fs/cgroup/$3/$1/$4"
+  fi
+}
+
+# For a shell in a container on a terminal: prints its name, and its size as soon as the engine has told it, which may
+# be after the program has been started.
+# shellcheck disable=SC2034,SC2016
+tell_terminal='tty; until [ -n "$(stty size 2>/dev/null)" ]; do sleep 0.05; done; stty size'
+
+cgroups_left() { find /sys/fs/cgroup -mindepth 2 -depth -type d -path "*$TAG/*" 2>/dev/null; }
+
+# The processes whose executable is a shim and whose arguments name the folder of this file's daemons.
+shims_left() {
+  local pid
+  for pid in /proc/[0-9]*; do
+    if [[ $(readlink "$pid/exe") == *containerd-shim* ]] && tr '\0' ' ' <"$pid/cmdline" | grep -qF "$D/"; then
+      echo "${pid#/proc/}"
+    fi
+  done 2>/dev/null
+}
+
+# processes_left: processes whose root is not the host's and lies in this file's folder.
+processes_left() {
+  local pid root
+  for pid in /proc/[0-9]*; do
+    root=$(readlink "$pid/root") || continue
+    if [[ $root == "$D"/* ]]; then echo "${pid#/proc/} $(tr '\0' ' ' <"$pid/cmdline")"; fi
+  done 2>/dev/null
+}
+
+# The containers that rung keeps a record of, under the state folders given.
+states_left() { find "$@" -mindepth 1 -maxdepth 1 2>/dev/null; }
+
+# clean STATE_FOLDER...: succeeds if no container has left a cgroup, a process or a record; names what is left.
+clean() {
+  local left
+  left=$(
+    cgroups_left
+    processes_left
+    states_left "$@"
+  )
+  [ -z "$left" ]
+}
+
+# assert_clean STATE_FOLDER...: as clean, but engines clear up behind their client's back, so within a few seconds.
+assert_clean() {
+  if ! eventually 10 clean "$@"; then
+    echo "left behind:"
+    cgroups_left
+    processes_left
+    states_left "$@"
+    return 1
+  fi
+}
+
+# remove_scratch: after the daemons have ended, takes away what is left and fails if that was more than it should be.
+remove_scratch() {
+  local pid mount mounts left status=0
+  eventually 5 test -z "$(shims_left)" || true
+  for pid in $(shims_left); do
+    echo "a shim was left: $pid $(tr '\0' ' ' <"/proc/$pid/cmdline")" >&2
+    kill -9 "$pid" || true
+    status=1
+  done
+  mounts=$(awk -v dir="$D/" 'index($5, dir) == 1 { print $5 }' /proc/self/mountinfo | sort -r)
+  for mount in $mounts; do
+    echo "a mount was left: $mount" >&2
+    umount -l "$mount" || true
+    status=1
+  done
+  left=$(
+    cgroups_left
+    processes_left
+  )
+  if [ -n "$left" ]; then
+    echo "a cgroup or a process was left: $left" >&2
+    status=1
+  fi
+  # The parent group belongs to the engine's namespace, not to a container: engines leave it.
+  find /sys/fs/cgroup -mindepth 1 -depth -type d -path "*/$TAG*" -exec rmdir {} + 2>/dev/null || true
+  rm -rf --one-file-system "$D"
+  return "$status"
+}
+
+# said TEXT: the last `run`'s output holds the text; shows the output if not.
+said() {
+  if [[ $output != *"$1"* ]]; then
+    echo "expected to read: $1"
+    echo "read: $output"
+    return 1
+  fi
+}
+
+# ended CODE: the last `run` ended with the exit code; shows code and output if not.
+ended() {
+  if [ "$status" -ne "$1" ]; then
+    echo "expected exit code $1, got $status: $output"
+    return 1
+  fi
+}
+
+# shows TEXT: the last `run` succeeded and printed exactly the text.
+shows() {
+  ended 0
+  if [ "$output" != "$1" ]; then
+    echo "expected: $1"
+    echo "printed:  $output"
+    return 1
+  fi
+}

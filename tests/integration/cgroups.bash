@@ -1,0 +1,120 @@
+# shellcheck shell=bash
+# The host's cgroups, as the tests see them. CGROUP_MODE is v1, hybrid or v2.
+
+# tracking_mount: the hierarchy in which a test's processes are followed: the
+# unified one where there is one, else the first of v1 without a controller.
+tracking_mount() {
+  case $CGROUP_MODE in
+    v2) echo /sys/fs/cgroup ;;
+    hybrid) echo /sys/fs/cgroup/unified ;;
+    v1) controller_mount name=systemd || controller_mount pids ;;
+  esac
+}
+
+# enter_test_cgroup: moves the test into a cgroup of its own, so that all that
+# it starts can be found again. PARENT is the path (below the mount point) of
+# the cgroup that the test's containers live in, TRACK the same as a folder.
+enter_test_cgroup() {
+  local mount
+  mount=$(tracking_mount)
+  OLD_CGROUP=$mount$(own_cgroup "$mount")
+  PARENT=/$TAG
+  TRACK=$mount$PARENT
+  mkdir "$TRACK" "$TRACK/runner"
+  echo $BASHPID >"$TRACK/runner/cgroup.procs"
+}
+
+# own_cgroup MOUNT: this shell's path in that hierarchy.
+own_cgroup() {
+  local name=${1#/sys/fs/cgroup} line
+  name=${name#/}
+  while read -r line; do
+    case $line in
+      0::*) [[ $CGROUP_MODE == v1 ]] || echo "${line#0::}" ;;
+      *:name=systemd:*) [[ $CGROUP_MODE != v1 || $name != systemd ]] || echo "${line##*:}" ;;
+      *:"$name":*) [[ $CGROUP_MODE != v1 ]] || echo "${line##*:}" ;;
+    esac
+  done </proc/self/cgroup
+}
+
+leave_test_cgroup() { echo $BASHPID >"$OLD_CGROUP/cgroup.procs"; }
+
+# controller_mount NAME: where the v1 hierarchy with this controller is
+# mounted; fails if it is not.
+controller_mount() {
+  local line fields mount
+  while read -r line; do
+    [[ $line == *" - cgroup "* ]] || continue
+    read -ra fields <<<"$line"
+    mount=${fields[4]}
+    # The super options, the last field, list the controllers.
+    if [[ ,${fields[-1]}, == *",$1,"* ]]; then
+      echo "$mount"
+      return
+    fi
+  done </proc/self/mountinfo
+  return 1
+}
+
+# cgroup_dir CONTROLLER [ID]: the folder of the container's cgroup.
+cgroup_dir() {
+  if [[ $CGROUP_MODE == v2 ]]; then
+    echo "/sys/fs/cgroup$PARENT/${2:-$CT}"
+  else
+    echo "$(controller_mount "$1")$PARENT/${2:-$CT}"
+  fi
+}
+
+# cgroup_value CONTROLLER FILE: what the file of the container's cgroup says.
+cgroup_value() { cat "$(cgroup_dir "$1")/$2"; }
+
+# v1_or_v2 V1 V2: prints the one that fits the host.
+v1_or_v2() {
+  if [[ $CGROUP_MODE == v2 ]]; then echo "$2"; else echo "$1"; fi
+}
+
+needs_v1() { [[ $CGROUP_MODE != v2 ]] || skip "this host has cgroup v2 only"; }
+needs_v2() { [[ $CGROUP_MODE == v2 ]] || skip "this host has cgroup $CGROUP_MODE, not v2 alone"; }
+
+has_controller() {
+  if [[ $CGROUP_MODE == v2 ]]; then
+    [[ " $(</sys/fs/cgroup/cgroup.controllers) " == *" $1 "* ]]
+  else
+    controller_mount "$1" >/dev/null
+  fi
+}
+
+# needs_controller V1-NAME [V2-NAME]
+needs_controller() {
+  local name
+  name=$(v1_or_v2 "$1" "${2:-$1}")
+  has_controller "$name" || skip "the cgroup controller $name is not available here"
+}
+
+# needs_cgroup_file CONTROLLER V1-FILE V2-FILE: skips where the kernel was built
+# without the file. The root has few of the files, so a cgroup is made to look.
+needs_cgroup_file() {
+  local dir file
+  needs_controller "$1" "$(v2_name "$1")"
+  file=$(v1_or_v2 "$2" "$3")
+  if [[ $CGROUP_MODE == v2 ]]; then
+    echo "+$(v2_name "$1")" >/sys/fs/cgroup/cgroup.subtree_control
+    dir=$TRACK
+  else
+    dir=$(controller_mount "$1")/$TAG-look
+    mkdir "$dir"
+  fi
+  local found=0
+  [[ -e $dir/$file ]] && found=1
+  [[ $CGROUP_MODE == v2 ]] || rmdir "$dir"
+  ((found)) || skip "this kernel has no $file"
+}
+
+# v2_name CONTROLLER: what v2 calls a controller of v1.
+v2_name() {
+  case $1 in
+    blkio) echo io ;;
+    cpuacct) echo cpu ;;
+    *) echo "$1" ;;
+  esac
+}

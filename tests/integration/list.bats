@@ -1,0 +1,110 @@
+#!/usr/bin/env bats
+# list: the table, the JSON, the ids.
+
+load helpers
+
+# row ID: the line of the last table that begins with this id.
+row() { grep -E "^$1 " <<<"$out" | tr -s ' '; }
+
+@test "list: the header alone when there is nothing" {
+	mkdir "$ROOT"
+	rung list
+	matches "$out" '^ID +PID +STATUS +BUNDLE +CREATED +OWNER$'
+	rung list --quiet
+	equal "" "$out"
+	rung list --format json
+	equal null "$out"
+}
+
+@test "list: one row per container with pid, status, bundle, creation and owner" {
+	local init
+	create
+	init=$(pid)
+	rung list
+	equal 2 "$(wc -l <<<"$out")"
+	matches "$(row "$CT")" "^$CT $init created $BUNDLE [0-9-]+T[0-9:.]+Z root *$"
+	start
+	wait_for_status stopped
+	rung list
+	matches "$(row "$CT")" "^$CT 0 stopped $BUNDLE "
+	delete
+	rung list
+	equal 1 "$(wc -l <<<"$out")"
+}
+
+@test "list: the columns are aligned for short and long ids" {
+	CT=$TAG-a make_bundle "$TAG-a"
+	rung create --bundle "$BUNDLE" "$TAG-a"
+	make_bundle "$TAG-a-much-longer-name"
+	rung create --bundle "$BUNDLE" "$TAG-a-much-longer-name"
+	rung list
+	equal 1 "$(awk '{ print index($0, $3) }' <<<"$out" | sort -u | wc -l)"
+	delete_all
+}
+
+# delete_all: deletes every container of the test.
+delete_all() {
+	local id
+	for id in $("$RUNG" --root "$ROOT" list -q 3>&-); do rung delete --force "$id"; done
+}
+
+@test "list: several containers in the order of their ids" {
+	local id
+	for id in "$TAG-c" "$TAG-a" "$TAG-b"; do
+		[[ -d $WORK/bundles/$id ]] || make_bundle "$id"
+		rung create --bundle "$WORK/bundles/$id" "$id"
+	done
+	rung list --quiet
+	equal "$TAG-a"$'\n'"$TAG-b"$'\n'"$TAG-c" "$out"
+	rung list -q
+	equal 3 "$(wc -l <<<"$out")"
+	rung list -f json
+	equal "$TAG-a $TAG-b $TAG-c" "$(jq -r '[.[].id] | join(" ")' <<<"$out")"
+	delete_all
+}
+
+@test "list: the JSON has the fields of state" {
+	local listed
+	config '.annotations = {"a": "b"}'
+	create
+	rung list --format json
+	listed=$(jq -S '.[0] | del(.owner)' <<<"$out")
+	equal root "$(jq -r '.[0].owner' <<<"$out")"
+	rung state "$CT"
+	equal "$(jq -S 'del(.owner)' <<<"$out")" "$listed"
+	delete --force
+}
+
+@test "list: an unknown format is an error that names it" {
+	mkdir "$ROOT"
+	rung_fails list --format yaml
+	says format yaml
+}
+
+@test "list: a --root that does not exist is an error" {
+	[[ $RUNG_PEER != runc ]] || skip "runc 1.1 lists nothing instead"
+	rung_fails list
+	says "$ROOT" "no such file or directory"
+}
+
+@test "list: what is not readable is reported and the rest is listed" {
+	create
+	mkdir "$ROOT/$TAG-broken"
+	echo '{' >"$ROOT/$TAG-broken/state.json"
+	try_rung list
+	equal 0 "$status"
+	contains "$out" "$CT"
+	contains "$err" "$TAG-broken"
+	rm -r "$ROOT/$TAG-broken"
+	delete --force
+}
+
+@test "list: files beside the containers' folders are passed over" {
+	create
+	touch "$ROOT/a-file"
+	rung list -q
+	equal "$CT" "$out"
+	equal "" "$err"
+	rm "$ROOT/a-file"
+	delete --force
+}

@@ -1,0 +1,75 @@
+#!/usr/bin/env bash
+# Runs the integration tests: tests/integration/run.sh [FILE.bats...]
+#
+# The files run in JOBS processes side by side (default: one per CPU). The last
+# line is "N passed, M failed, K skipped"; the exit status is 1 if any failed.
+# From the environment:
+#   RUNG                 the binary under test (default: rung in the repository's root)
+#   TAP_DIR              also write each file's results there, as FILE.tap
+#   JOBS                 how many files run at once
+#   RUNG_TEST_PATIENCE   seconds that anything may take (default 10)
+#   RUNG_CRASH_ROUNDS    kills per command in crash.bats (default 100)
+#   RUNG_CRASH_SEED      the seed of their moments (default: a new one, printed)
+#   RUNG_TEST_HELPER     a testhelper that is built already (where there is no Go)
+#   RUNG_TEST_BUSYBOX    a static busybox (default /bin/busybox)
+set -euo pipefail
+
+[[ ${RUNG-} != */* ]] || RUNG=$(realpath "$RUNG")
+[[ -z ${TAP_DIR-} ]] || TAP_DIR=$(realpath -m "$TAP_DIR")
+cd "${BASH_SOURCE[0]%/*}"
+source ./suite.bash
+
+needed=(bats jq busybox script nsenter findmnt)
+for program in "${needed[@]}"; do
+  command -v "$program" >/dev/null || {
+    echo "$program is missing: apt-get install bats jq busybox-static bsdutils util-linux" >&2
+    exit 1
+  }
+done
+
+[[ -z ${TAP_DIR-} ]] || mkdir -p "$TAP_DIR"
+work=$(mktemp -d "${TMPDIR:-/tmp}/rung-tests.XXXXXX")
+trap 'rm -rf --one-file-system "$work"' EXIT
+prepare_suite "$work/data"
+
+# The longest first, so that no one waits for it at the end.
+files=("$@")
+if ((${#files[@]} == 0)); then
+  files=(crash.bats)
+  for file in *.bats; do
+    [[ $file == crash.bats ]] || files+=("$file")
+  done
+fi
+echo "testing $("$RUNG" --version | head -n 1) ($RUNG) on cgroup $CGROUP_MODE"
+
+# run_file FILE: one bats call, its TAP in a file of its own.
+run_file() {
+  local tap=$work/${1##*/}.tap
+  bats --tap --timing "$1" >"$tap" 2>&1 || echo "$1" >>"$work/failed"
+  # At once, for a run that is ended from outside.
+  [[ -z ${TAP_DIR-} ]] || cp "$tap" "$TAP_DIR/"
+  {
+    flock 9
+    echo "# $1"
+    cat "$tap"
+  } 9>"$work/lock"
+}
+
+# The last resort against a test that hangs; each wait has its own bound.
+export BATS_TEST_TIMEOUT=$((${RUNG_TEST_PATIENCE:-10} * 60))
+
+jobs=${JOBS:-$(nproc)}
+for file in "${files[@]}"; do
+  while (($(jobs -rp | wc -l) >= jobs)); do wait -n || true; done
+  run_file "$file" &
+done
+wait
+
+count() { cat "$work"/*.tap | grep -Ec "$1" || true; }
+skipped=$(count '^ok .* # skip')
+passed=$(($(count '^ok ') - skipped))
+failed=$(count '^not ok ')
+# A file that bats could not even read has no results, and failed all the same.
+[[ ! -e $work/failed ]] || ((failed > 0)) || failed=$(wc -l <"$work/failed")
+echo "$passed passed, $failed failed, $skipped skipped"
+((failed == 0))
