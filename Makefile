@@ -1,0 +1,82 @@
+# rung: an OCI runtime in pure Go. `make help` lists what can be made.
+
+VERSION     ?= 0.1.0-dev
+COMMIT      ?= $(shell git -c safe.directory='*' describe --always --dirty --abbrev=12 --match='' 2>/dev/null || echo unknown)
+PREFIX      ?= /usr/local
+BINDIR      ?= $(PREFIX)/bin
+DESTDIR     ?=
+GO          ?= go
+FUZZTIME    ?= 30s
+STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+# The architectures that `make cross` proves: those of Go's Linux ports that have a 5.10 kernel and containers.
+ARCHS := amd64 arm64 arm 386 riscv64 ppc64le s390x loong64
+
+export CGO_ENABLED := 0
+BUILD := $(GO) build -trimpath -buildvcs=false \
+	-ldflags "-s -w -X main.version=$(VERSION) -X main.gitCommit=$(COMMIT)"
+SHELL_FILES = $(shell git -c safe.directory='*' ls-files --cached --others --exclude-standard -- '*.sh' '*.bash' '*.bats' .ci/run)
+
+# Go decides what is out of date, and decides it well: the binary is always asked for.
+.PHONY: all rung
+all: rung
+rung: deps-build ## build ./rung (the default)
+	@$(BUILD) -o $@ .
+
+.PHONY: demo
+demo: deps-demo rung ## run containers and show what is isolated (root; five minutes' reading)
+	@RUNG=$(CURDIR)/rung tests/demo/demo.sh
+
+.PHONY: test test-unit test-integration test-engines
+test: test-unit test-integration ## the unit and the integration tests (root)
+
+test-unit: deps-test ## the Go tests, with their counts
+	@scripts/unit-tests.sh
+
+test-integration: deps-test rung ## bats tests of the binary (root)
+	@RUNG=$(CURDIR)/rung tests/integration/run.sh
+
+test-engines: deps-engines rung ## rung under real containerd and Docker, and a whole Debian inside (root)
+	@RUNG=$(CURDIR)/rung tests/engines/run.sh
+
+.PHONY: bench
+bench: deps-bench rung ## measure rung, runc and crun side by side (root; BENCH="run state" picks rows, BENCH_MD=FILE)
+	@RUNG=$(CURDIR)/rung tests/bench/bench.sh
+
+.PHONY: lint
+lint: deps-lint ## gofmt, go vet, staticcheck, shellcheck
+	@unformatted=$$(gofmt -l -s .); [ -z "$$unformatted" ] || { echo "gofmt -s -w is due for:" $$unformatted >&2; exit 1; }
+	@$(GO) vet ./...
+	@$(GO) run $(STATICCHECK) ./...
+	@shellcheck -x $(SHELL_FILES)
+	@echo "lint: gofmt, go vet, staticcheck and shellcheck find nothing"
+
+.PHONY: cross
+cross: deps-build ## build for every architecture into dist/, and prove each binary static
+	@mkdir -p dist
+	@for arch in $(ARCHS); do GOOS=linux GOARCH=$$arch $(BUILD) -o dist/rung-$$arch . || exit 1; done
+	@$(GO) run scripts/isstatic.go $(ARCHS:%=dist/rung-%)
+
+.PHONY: fuzz
+fuzz: deps-build ## run every fuzz test for FUZZTIME (30s)
+	@scripts/fuzz.sh $(FUZZTIME)
+
+.PHONY: install uninstall
+install: rung ## install to DESTDIR/PREFIX/bin (PREFIX=/usr/local)
+	install -D -m 0755 rung $(DESTDIR)$(BINDIR)/rung
+
+uninstall: ## remove what install put there
+	rm -f $(DESTDIR)$(BINDIR)/rung
+
+.PHONY: clean
+clean: ## remove what was built
+	rm -rf rung dist coverage.out
+
+# What a target needs on the machine; see scripts/deps.sh.
+.PHONY: deps-build deps-demo deps-test deps-engines deps-bench deps-lint
+deps-build deps-demo deps-test deps-engines deps-bench deps-lint: deps-%:
+	@scripts/deps.sh $*
+
+.PHONY: help
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
