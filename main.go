@@ -93,7 +93,7 @@ func app() *cli.Command {
 			return ctx, checkRoot(cmd.String("root"))
 		},
 		Commands: []*cli.Command{
-			createCommand(), deleteCommand(), featuresCommand(), killCommand(), listCommand(), pauseCommand(),
+			createCommand(), deleteCommand(), featuresCommand(), killCommand(), listCommand(), pauseCommand(), psCommand(),
 			resumeCommand(), runCommand(), specCommand(), startCommand(), stateCommand(),
 		},
 		// Without a command rung says what there is.

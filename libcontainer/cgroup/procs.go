@@ -1,6 +1,7 @@
 package cgroup
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -82,3 +83,43 @@ func readAt(dirfd int, name string) (string, error) {
 	defer unix.Close(fd)
 	return readAll(fd)
 }
+
+// Processes is Procs in ascending order and without doubles: what is asked for
+// while the processes go on forking, and what threaded cgroups of v2, which list
+// threads, tell of their processes.
+func (m *Manager) Processes() ([]int, error) {
+	pids, err := m.Procs()
+	if err != nil {
+		return nil, err
+	}
+	if m.v2() {
+		pids = leaders(pids)
+	}
+	slices.Sort(pids)
+	return slices.Compact(pids), nil
+}
+
+// leaders replaces the ids of threads by those of their processes, and leaves
+// out what has ended.
+func leaders(ids []int) []int {
+	out := ids[:0]
+	for _, id := range ids {
+		status, err := readFile("/proc/"+strconv.Itoa(id), "status")
+		if err != nil {
+			continue
+		}
+		for line := range strings.Lines(status) {
+			if value, ok := strings.CutPrefix(line, "Tgid:"); ok {
+				if pid, err := strconv.Atoi(strings.TrimSpace(value)); err == nil {
+					out = append(out, pid)
+				}
+				break
+			}
+		}
+	}
+	return out
+}
+
+// HasFolder reports whether the container has, or had, a cgroup. A rootless one
+// may go without.
+func (m *Manager) HasFolder() bool { return m.primary() != "" }

@@ -3,7 +3,7 @@
 
 load helpers
 
-COMMANDS=(create start run state kill delete list spec features)
+COMMANDS=(create start run state kill delete list spec features ps)
 
 # plain ARG...: the binary without --root.
 plain() {
@@ -68,6 +68,7 @@ plain() {
 		delete --force -f
 		list --format -f --quiet -q
 		spec --bundle -b --rootless
+		ps --format -f
 	END
 }
 
