@@ -94,7 +94,7 @@ func app() *cli.Command {
 		},
 		Commands: []*cli.Command{
 			createCommand(), deleteCommand(), featuresCommand(), killCommand(), listCommand(), pauseCommand(), psCommand(),
-			resumeCommand(), runCommand(), specCommand(), startCommand(), stateCommand(),
+			resumeCommand(), runCommand(), specCommand(), startCommand(), stateCommand(), updateCommand(),
 		},
 		// Without a command rung says what there is.
 		Action: func(_ context.Context, cmd *cli.Command) error {

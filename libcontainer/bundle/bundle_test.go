@@ -290,6 +290,7 @@ func FuzzValidate(f *testing.F) {
 		f.Add(withoutSeccomp(f, data))
 	}
 	f.Add([]byte(base))
+	f.Add([]byte(`{"memory":{"limit":1,"swap":-1},"cpu":{"cpus":"0"},"blockIO":{"weight":10},"pids":{"limit":0}}`))
 	check := func(t *testing.T, text string) {
 		if len(text) > 8192 || strings.ContainsAny(text, "\n\x00\x1b") {
 			t.Errorf("not a printable line: %.9000q", text)
@@ -297,6 +298,9 @@ func FuzzValidate(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if _, _, err := ParseProcess(data); err != nil {
+			check(t, err.Error())
+		}
+		if _, _, err := ParseResources(data); err != nil {
 			check(t, err.Error())
 		}
 		spec, err := Parse(data)

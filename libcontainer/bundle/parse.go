@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 
 	"github.com/rungoci/rung/internal/errdefs"
 	"github.com/rungoci/rung/libcontainer/bundle/jsonfield"
@@ -48,6 +49,41 @@ func LoadProcess(path string) (process *specs.Process, warnings []string, err er
 	}
 	process, warnings, err = ParseProcess(data)
 	return process, warnings, nameFile(err, path)
+}
+
+// ParseResources decodes the content of a file with limits, such as engines
+// hand to update, and validates it as Validate does; field names are those of
+// linux.resources, without that before them.
+func ParseResources(data []byte) (r *specs.LinuxResources, warnings []string, err error) {
+	if err := jsonfield.Unmarshal(data, &r); err != nil {
+		return nil, nil, err
+	}
+	if r == nil {
+		return nil, nil, nothing()
+	}
+	warnings, err = ValidateResources(r)
+	if err != nil {
+		return nil, nil, err
+	}
+	return r, warnings, nil
+}
+
+// LoadResources is ParseResources for the content of the file at path, which
+// may be a pipe, or for that of standard input if path is "-".
+func LoadResources(path string) (r *specs.LinuxResources, warnings []string, err error) {
+	var data []byte
+	if path == "-" {
+		path = "standard input"
+		data, err = readAll(unix.Stdin, 0)
+		err = errdefs.Doing(err, "read "+path)
+	} else {
+		data, err = readFile(path, pipeToo)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	r, warnings, err = ParseResources(data)
+	return r, warnings, nameFile(err, path)
 }
 
 // nothing is the error for a document that is JSON and says nothing.

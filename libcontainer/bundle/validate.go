@@ -56,6 +56,13 @@ func ValidateProcess(process *specs.Process) (warnings []string, err error) {
 	return v.warnings, err
 }
 
+// ValidateResources is Validate for limits that stand alone.
+func ValidateResources(r *specs.LinuxResources) (warnings []string, err error) {
+	v := &validator{}
+	err = v.resourcesAt(r, "")
+	return v.warnings, err
+}
+
 // validator is one run of Validate.
 type validator struct {
 	spec *specs.Spec

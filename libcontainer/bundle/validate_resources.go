@@ -17,47 +17,48 @@ func (v *validator) resources() error {
 	if v.linux.Resources == nil {
 		return nil
 	}
-	return v.resourcesAt(v.linux.Resources, "linux.resources")
+	return v.resourcesAt(v.linux.Resources, "linux.resources.")
 }
 
-func (v *validator) resourcesAt(r *specs.LinuxResources, field string) error {
+// resourcesAt checks r, whose fields have the names that begin with prefix.
+func (v *validator) resourcesAt(r *specs.LinuxResources, prefix string) error {
 	for i := range r.Devices {
-		if err := checkDeviceRule(jsonfield.Index(field+".devices", i), &r.Devices[i]); err != nil {
+		if err := checkDeviceRule(jsonfield.Index(prefix+"devices", i), &r.Devices[i]); err != nil {
 			return err
 		}
 	}
 	if r.Memory != nil {
-		if err := v.memory(r.Memory, field+".memory"); err != nil {
+		if err := v.memory(r.Memory, prefix+"memory"); err != nil {
 			return err
 		}
 	}
 	if r.CPU != nil {
-		if err := checkCPU(field+".cpu", r.CPU); err != nil {
+		if err := checkCPU(prefix+"cpu", r.CPU); err != nil {
 			return err
 		}
 	}
 	if r.BlockIO != nil {
-		if err := checkBlockIO(field+".blockIO", r.BlockIO); err != nil {
+		if err := checkBlockIO(prefix+"blockIO", r.BlockIO); err != nil {
 			return err
 		}
 	}
-	if err := checkHugepages(field+".hugepageLimits", r.HugepageLimits); err != nil {
+	if err := checkHugepages(prefix+"hugepageLimits", r.HugepageLimits); err != nil {
 		return err
 	}
 	if r.Network != nil {
 		for i, p := range r.Network.Priorities {
 			if p.Name == "" || strings.ContainsAny(p.Name, "/ \n\x00") {
-				return bad(jsonfield.Index(field+".network.priorities", i)+".name",
+				return bad(jsonfield.Index(prefix+"network.priorities", i)+".name",
 					"must be the name of a network interface, got "+jsonfield.Quote(p.Name))
 			}
 		}
 	}
 	for _, device := range slices.Sorted(maps.Keys(r.Rdma)) {
 		if limit := r.Rdma[device]; limit.HcaHandles == nil && limit.HcaObjects == nil {
-			return bad(jsonfield.Key(field+".rdma", device), "must limit hcaHandles, hcaObjects or both")
+			return bad(jsonfield.Key(prefix+"rdma", device), "must limit hcaHandles, hcaObjects or both")
 		}
 	}
-	return checkUnified(field+".unified", r.Unified)
+	return checkUnified(prefix+"unified", r.Unified)
 }
 
 func checkDeviceRule(field string, rule *specs.LinuxDeviceCgroup) error {

@@ -1,6 +1,9 @@
 package bundle
 
 import (
+	"os"
+	"slices"
+	"strings"
 	"testing"
 )
 
@@ -67,4 +70,39 @@ func TestResourceRefusals(t *testing.T) {
 		{resources(`"unified": {"memory.high": "1\u0000"}`),
 			`linux.resources.unified["memory.high"]: must not contain a NUL byte, got "1\x00"`},
 	})
+}
+
+func TestParseResources(t *testing.T) {
+	r, warnings, err := ParseResources([]byte(`{"memory":{"limit":33554432,"kernel":1},"cpu":{"cpus":"0","idle":1},"pids":{"limit":-1},"unknown":[]}`))
+	if err != nil || *r.Memory.Limit != 33554432 || r.CPU.Cpus != "0" || *r.CPU.Idle != 1 || *r.Pids.Limit != -1 {
+		t.Errorf("%+v, %v", r, err)
+	}
+	if want := []string{"memory.kernel: is ignored: limits on kernel memory are obsolete"}; !slices.Equal(warnings, want) {
+		t.Errorf("warnings %q, want %q", warnings, want)
+	}
+	dir := t.TempDir()
+	path := dir + "/resources.json"
+	for doc, want := range map[string]string{
+		`{"memory":{"limit":"1G"}}`:               `memory.limit: expected integer, got string at line 1 column 20`,
+		"{\n \"cpu\": {\n  \"idle\": true\n }\n}": `cpu.idle: expected integer, got boolean at line 3 column 11`,
+		`{"cpu":{"quota":5}}`:                     `cpu.quota: must be at least 1000 microseconds, or -1 for no limit, got 5`,
+		`{"memory":{"limit":5,"swap":4}}`:         `memory.swap: must be the limit of memory and swap together, so at least the limit 5, got 4`,
+		`{"unified":{"a/b":""}}`:                  `unified["a/b"]: must be the name of a file in a cgroup, such as memory.high`,
+		`null`:                                    "parse " + path + ": expected object, got null",
+		`{"memory":{}`:                            "parse " + path + `: expected a comma or } after the field "memory", got the end of the file at line 1 column 13`,
+	} {
+		if err := os.WriteFile(path, []byte(doc), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, _, err := LoadResources(path)
+		if err == nil || err.Error() != want {
+			t.Errorf("%s:\n got %v\nwant %s", doc, err, want)
+		}
+	}
+	if _, _, err := LoadResources(dir + "/none"); err == nil || err.Error() != "read "+dir+"/none: no such file or directory" {
+		t.Errorf("a missing file: %v", err)
+	}
+	if _, _, err := LoadResources(dir); err == nil || !strings.Contains(err.Error(), "is a folder") {
+		t.Errorf("a folder: %v", err)
+	}
 }

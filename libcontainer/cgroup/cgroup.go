@@ -104,6 +104,8 @@ type Manager struct {
 	devices  []specs.LinuxDevice
 	// notEnabled tells, on v2, why a controller could not be enabled.
 	notEnabled map[string]error
+	// journal is what Set has written, while it may have to be taken back.
+	journal *journal
 	// others are hierarchies that the container is not moved in, for View.
 	others []hierarchy
 }

@@ -13,11 +13,13 @@ import (
 )
 
 // setPids limits the number of tasks, that is of processes and threads. Any
-// negative number is no limit; 0 is a limit (runtime-spec, "PIDs").
+// negative number is no limit; 0 is a limit (runtime-spec, "PIDs"). As 0 it
+// would mean what 1 does, since the init is there already; systemd takes no
+// TasksMax of 0, and runc writes 1 for both.
 func (m *Manager) setPids(n int64) error {
 	value := "max"
 	if n >= 0 {
-		value = itoa(n)
+		value = itoa(max(n, 1))
 	}
 	return m.apply(limit{"pids.limit", "pids", "pids.max", value})
 }

@@ -15,22 +15,39 @@ import (
 //
 // A Manager from Load leaves the devices alone: their rules are made once, and
 // engines repeat them in every update. Limits that r does not mention, or that
-// are zero where zero means "unset" (Docker sends such zeros), stay.
+// are zero where zero means "unset" (Docker sends such zeros), stay. What a
+// limit is combined with (quota with period, memory with swap) is asked of the
+// kernel, so that no record of earlier updates is needed.
 //
-// An error names its field of config.json. Limits before it in the order of
-// application stay applied. A limit that the host cannot enforce is an error,
-// except for kernel memory, which is deprecated in the runtime-spec and gives a
-// warning.
+// An error names its field of config.json. A Manager from Load has then taken
+// back what it had set of the others; where that was not possible the error
+// says so. A limit that the host cannot enforce is an error, except for kernel
+// memory, which is deprecated in the runtime-spec and gives a warning.
 func (m *Manager) Set(r *specs.LinuxResources) error {
+	if !m.creating {
+		return m.update(r)
+	}
 	if err := m.SetEarly(r); err != nil {
 		return err
 	}
-	if m.creating {
-		if err := m.SetDevices(r); err != nil {
-			return err
-		}
+	if err := m.SetDevices(r); err != nil {
+		return err
 	}
 	return m.SetLate(r)
+}
+
+// update is Set for a container that runs.
+func (m *Manager) update(r *specs.LinuxResources) error {
+	m.journal = &journal{}
+	defer func() { m.journal = nil }()
+	err := m.SetEarly(r)
+	if err == nil {
+		err = m.SetLate(r)
+	}
+	if err != nil {
+		return m.journal.takeBack(err)
+	}
+	return nil
 }
 
 // SetEarly applies the limits that do not disturb the container's init while
@@ -120,6 +137,9 @@ func (m *Manager) try(l limit) error {
 	dir, ok := m.home(l.controller)
 	if !ok {
 		return unix.ENOENT
+	}
+	if m.journal != nil {
+		return m.journal.write(dir, l)
 	}
 	return writeFile(dir, l.file, l.value)
 }

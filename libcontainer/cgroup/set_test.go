@@ -236,7 +236,7 @@ func TestPidsHost(t *testing.T) {
 		{r: &specs.LinuxResources{Pids: &specs.LinuxPids{}}, want: []string{"pids.max max"}},
 		{r: pids(100), want: []string{"pids.max 100"}},
 		{r: pids(1), want: []string{"pids.max 1"}}, // below what is there
-		{r: pids(0), want: []string{"pids.max 0"}},
+		{r: pids(0), want: []string{"pids.max 1"}},
 		{r: pids(-1), want: []string{"pids.max max"}},
 		{r: pids(-5), want: []string{"pids.max max"}},
 		{r: pids(1 << 40), field: "linux.resources.pids.limit"},

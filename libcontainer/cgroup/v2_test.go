@@ -307,7 +307,7 @@ func TestLimitsV2Host(t *testing.T) {
 		{r: mem(-1, 0), want: []string{"memory.max max", "memory.swap.max max"}},
 		{r: memory(specs.LinuxMemory{Reservation: ptr(int64(8 * mib))}), want: []string{"memory.low 8388608"}},
 		{r: pids(1), want: []string{"pids.max 1"}},
-		{r: pids(0), want: []string{"pids.max 0"}},
+		{r: pids(0), want: []string{"pids.max 1"}},
 		{r: pids(-1), want: []string{"pids.max max"}},
 		{r: hugepages("2MB"), want: []string{"hugetlb.2MB.max 4194304", "hugetlb.2MB.rsvd.max 4194304"}},
 		{r: hugepages("3MB"), field: "linux.resources.hugepageLimits[0]", want: []string{"/sys/kernel/mm/hugepages"}},
