@@ -55,10 +55,14 @@ func main() {
 	sysmon.Calm()
 	err := app().Run(context.Background(), os.Args)
 	var code exitCode
+	var failed *failure
 	switch {
 	case err == nil:
 	case errors.As(err, &code):
 		os.Exit(int(code))
+	case errors.As(err, &failed):
+		logError(failed.err)
+		os.Exit(failed.code)
 	default:
 		logError(err)
 		os.Exit(1)
@@ -69,6 +73,14 @@ func main() {
 type exitCode int
 
 func (c exitCode) Error() string { return fmt.Sprintf("exit status %d", int(c)) }
+
+// failure is an error of a command that does not end rung with 1.
+type failure struct {
+	err  error
+	code int
+}
+
+func (f *failure) Error() string { return f.err.Error() }
 
 func app() *cli.Command {
 	root := &cli.Command{
@@ -93,8 +105,8 @@ func app() *cli.Command {
 			return ctx, checkRoot(cmd.String("root"))
 		},
 		Commands: []*cli.Command{
-			createCommand(), deleteCommand(), featuresCommand(), killCommand(), listCommand(), pauseCommand(), psCommand(),
-			resumeCommand(), runCommand(), specCommand(), startCommand(), stateCommand(), updateCommand(),
+			createCommand(), deleteCommand(), execCommand(), featuresCommand(), killCommand(), listCommand(), pauseCommand(),
+			psCommand(), resumeCommand(), runCommand(), specCommand(), startCommand(), stateCommand(), updateCommand(),
 		},
 		// Without a command rung says what there is.
 		Action: func(_ context.Context, cmd *cli.Command) error {

@@ -107,7 +107,7 @@ func create(ctx context.Context, o Options) (*Container, *spawn.Process, error) 
 	for _, w := range b.Warnings {
 		o.Warn(w)
 	}
-	if err := o.checkTerminal(b); err != nil {
+	if err := o.checkTerminal(b.Spec.Process.Terminal); err != nil {
 		return nil, nil, err
 	}
 	o.Trace("bundle", time.Since(start))
@@ -165,8 +165,7 @@ func (o *Options) launch(ctx context.Context, dir *state.Dir, b *bundle.Bundle) 
 }
 
 // checkTerminal refuses the combinations that cannot work, as runc does.
-func (o *Options) checkTerminal(b *bundle.Bundle) error {
-	terminal := b.Spec.Process.Terminal
+func (o *Options) checkTerminal(terminal bool) error {
 	switch {
 	case o.ConsoleSocket != "" && !(terminal && o.Detach):
 		return &errdefs.Error{Field: "process.terminal",

@@ -8,7 +8,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/rungoci/rung/internal/errdefs"
-	"github.com/rungoci/rung/libcontainer/console"
 	"github.com/rungoci/rung/libcontainer/notify"
 )
 
@@ -32,7 +31,7 @@ type RunOptions struct {
 // calling process while it waits.
 func Run(ctx context.Context, o RunOptions) (int, error) {
 	o.fill()
-	f := &foreground{opts: &o}
+	f := &run{opts: &o}
 	f.relay, ctx = newRelay(ctx, o.Warn)
 	o.relay = f.relay
 	if !o.Detach {
@@ -52,8 +51,8 @@ func Run(ctx context.Context, o RunOptions) (int, error) {
 	defer c.Close()
 	defer p.Close()
 	defer f.relay.detach()
-	f.container, f.pid, f.pidfd = c, p.Pid, p.PidFD
-	f.relay.attach(f.pidfd, f.resizer())
+	f.container = c
+	f.attach(p.Pid, p.PidFD)
 	begin := time.Now()
 	if err := f.start(); err != nil {
 		f.remove()
@@ -63,7 +62,7 @@ func Run(ctx context.Context, o RunOptions) (int, error) {
 	if o.Detach {
 		return 0, nil
 	}
-	status, err := f.serve()
+	status, err := f.serve(-1)
 	o.Trace("program", time.Since(begin))
 	begin = time.Now()
 	if !o.Keep {
@@ -75,53 +74,30 @@ func Run(ctx context.Context, o RunOptions) (int, error) {
 	return status, err
 }
 
-// foreground is a container whose terminal, signals and end are ours.
-type foreground struct {
+// run is a container that is made by Run.
+type run struct {
+	foreground
 	opts      *RunOptions
-	relay     *relay
 	container *Container
-	pid       int
-	pidfd     *os.File
-	master    *os.File
-	host      *console.Host
-}
-
-// take keeps the terminal's master, which is closed by whoever hands it over.
-func (f *foreground) take(master *os.File) error {
-	fd, err := unix.FcntlInt(master.Fd(), unix.F_DUPFD_CLOEXEC, 0)
-	if err != nil {
-		return os.NewSyscallError("fcntl F_DUPFD_CLOEXEC", err)
-	}
-	f.master = os.NewFile(uintptr(fd), "terminal")
-	f.host = console.Current()
-	return nil
-}
-
-// resizer returns what SIGWINCH is to do, or nil without a terminal.
-func (f *foreground) resizer() func() {
-	if f.master == nil {
-		return nil
-	}
-	return func() { f.host.Resize(f.master) }
 }
 
 // start does what is left to do of start.
-func (f *foreground) start() error {
+func (r *run) start() error {
 	switch {
-	case f.opts.immediate:
-		return f.container.poststart()
-	case f.opts.Detach:
-		return f.container.StartNotify(f.opts.NotifySocket)
+	case r.opts.immediate:
+		return r.container.poststart()
+	case r.opts.Detach:
+		return r.container.StartNotify(r.opts.NotifySocket)
 	}
 	// To the service manager rung stays the main process. It has signals and
 	// the terminal to serve while the program gets ready.
-	socket, err := notify.Listen(f.container.dir.Path())
+	socket, err := notify.Listen(r.container.dir.Path())
 	if err != nil {
 		return err
 	}
-	pidfd, err := f.container.Init()
+	pidfd, err := r.container.Init()
 	if err == nil {
-		err = f.container.Start()
+		err = r.container.Start()
 	}
 	if err != nil {
 		socket.Close()
@@ -130,60 +106,19 @@ func (f *foreground) start() error {
 	go func() {
 		defer socket.Close()
 		defer pidfd.Close()
-		if err := socket.Forward(f.opts.NotifySocket, pidfd, os.Getpid()); err != nil {
-			f.opts.Warn(err.Error())
+		if err := socket.Forward(r.opts.NotifySocket, pidfd, os.Getpid()); err != nil {
+			r.opts.Warn(err.Error())
 		}
 	}()
 	return nil
 }
 
 // remove clears a container that could not be started.
-func (f *foreground) remove() {
-	_ = unix.PidfdSendSignal(int(f.pidfd.Fd()), unix.SIGKILL, nil, 0)
-	f.wait()
-	if err := f.container.remove(f.opts.Warn); err != nil {
-		f.opts.Warn(err.Error())
-	}
-}
-
-// serve waits for the program, and passes the terminal on meanwhile.
-func (f *foreground) serve() (int, error) {
-	if f.master == nil {
-		return f.wait(), nil
-	}
-	defer f.master.Close()
-	if err := f.host.Raw(); err != nil {
-		return -1, errdefs.Doing(err, "put the terminal into raw mode")
-	}
-	defer f.host.Reset()
-	f.host.Resize(f.master)
-	drained := make(chan struct{})
-	go func() {
-		console.Copy(f.master, os.Stdin, os.Stdout, f.pidfd)
-		close(drained)
-	}()
-	status := f.wait()
-	<-drained
-	f.relay.detach()
-	return status, nil
-}
-
-// wait reaps children until the init is among them: as a subreaper, rung is
-// the parent of whatever the container leaves behind.
-func (f *foreground) wait() int {
-	for {
-		var ws unix.WaitStatus
-		pid, err := unix.Wait4(-1, &ws, 0, nil)
-		switch {
-		case err == unix.EINTR:
-		case err != nil:
-			return -1
-		case pid == f.pid && ws.Signaled():
-			// As a shell does.
-			return 128 + int(ws.Signal())
-		case pid == f.pid:
-			return ws.ExitStatus()
-		}
+func (r *run) remove() {
+	_ = unix.PidfdSendSignal(int(r.pidfd.Fd()), unix.SIGKILL, nil, 0)
+	r.wait(-1)
+	if err := r.container.remove(r.opts.Warn); err != nil {
+		r.opts.Warn(err.Error())
 	}
 }
 

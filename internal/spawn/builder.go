@@ -57,7 +57,7 @@ func (b *builder) build(writeEnd *os.File) ([]op, error) {
 	r := b.req
 	b.twoStage = r.TimeOffsets != ""
 	for _, j := range r.Join {
-		b.twoStage = b.twoStage || j.Flag == unix.CLONE_NEWPID
+		b.twoStage = b.twoStage || j.Flag&unix.CLONE_NEWPID != 0
 	}
 	last := 3 + r.Preserve + len(r.Files) // report pipe; the program is last+1
 	b.reportFD = uintptr(last)
@@ -71,6 +71,11 @@ func (b *builder) build(writeEnd *os.File) ([]op, error) {
 	b.add(opCall, "hide the init process from other processes", "", unix.SYS_PRCTL, unix.PR_SET_DUMPABLE, 0)
 	if !b.twoStage {
 		b.dieWithParent()
+	}
+	if r.OOMScoreAdj != "" {
+		atCwd := unix.AT_FDCWD
+		b.add(opCall, "open /proc/self/oom_score_adj", "process.oomScoreAdj", unix.SYS_OPENAT, uintptr(atCwd), b.str("/proc/self/oom_score_adj"), unix.O_WRONLY|unix.O_CLOEXEC)
+		b.add(opCallPrev, "set oom_score_adj to "+r.OOMScoreAdj, "process.oomScoreAdj", unix.SYS_WRITE, 0, b.str(r.OOMScoreAdj), uintptr(len(r.OOMScoreAdj)))
 	}
 	for _, fd := range r.Tasks {
 		if fd, err = b.away(fd, last+2); err != nil {
@@ -108,6 +113,14 @@ func (b *builder) namespaces(free int) error {
 			return err
 		}
 		b.add(opCall, "join the namespace", j.Field, unix.SYS_SETNS, uintptr(fd), uintptr(j.Flag))
+	}
+	if r.Root != nil {
+		fd, err := b.away(int(r.Root.Fd()), free)
+		if err != nil {
+			return err
+		}
+		b.add(opCall, "enter the root filesystem", "", unix.SYS_FCHDIR, uintptr(fd))
+		b.add(opCall, "chroot into the root filesystem", "", unix.SYS_CHROOT, b.str("."))
 	}
 	if b.twoStage {
 		b.second = cloneArgs{flags: unix.CLONE_PARENT | b.firstFlags()}

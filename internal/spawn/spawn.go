@@ -23,11 +23,14 @@ import (
 	"github.com/rungoci/rung/internal/errdefs"
 )
 
-// Join is a namespace to enter.
+// Join is a namespace to enter, or several of one process.
 type Join struct {
-	// FD is an open namespace file, such as /proc/42/ns/net.
+	// FD is an open namespace file, such as /proc/42/ns/net, or a pidfd of a
+	// process whose namespaces are entered (Linux 5.8; the time namespace
+	// 5.9).
 	FD int
-	// Flag is its CLONE_NEW* type; the kernel refuses a file of another.
+	// Flag is the CLONE_NEW* type of the file, or those of the process's
+	// namespaces; the kernel refuses a file of another type.
 	Flag int
 	// Field is the field of config.json that asked for it, for errors.
 	Field string
@@ -42,6 +45,12 @@ type Request struct {
 	// TimeOffsets is what to write to timens_offsets(7) of the new time
 	// namespace; "" leaves the clocks alone.
 	TimeOffsets string
+	// Root becomes the root folder, once the namespaces are entered; nil
+	// leaves it alone.
+	Root *os.File
+	// OOMScoreAdj is what to write to /proc/self/oom_score_adj before anything
+	// is entered; "" leaves it alone.
+	OOMScoreAdj string
 	// CgroupFD is the folder of a cgroup v2 to be cloned into, or -1.
 	CgroupFD int
 	// Tasks are open cgroup v1 "tasks" files. The child writes itself into

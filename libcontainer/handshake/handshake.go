@@ -57,6 +57,10 @@ type Message struct {
 	// Immediate asks for no gate: the program runs at Release, and the
 	// conversation goes on as it would with start.
 	Immediate bool `json:"immediate,omitempty"`
+	// Join says that the container stands: the process is in its namespaces
+	// already, and only has to become the user's program. Config is then a
+	// config.json with the process object and little else.
+	Join bool `json:"join,omitempty"`
 	// NoHugePages says that the caller does without transparent huge pages
 	// (PR_SET_THP_DISABLE), which the program inherits. The inside always does.
 	NoHugePages bool `json:"noHugePages,omitempty"`

@@ -208,7 +208,7 @@ func TestExpect(t *testing.T) {
 func TestWalk(t *testing.T) {
 	var log []string
 	logged := func(name string, err error) step {
-		return step{name, func(*inside) error { log = append(log, name); return err }}
+		return step{name, always, func(*inside) error { log = append(log, name); return err }}
 	}
 	in := &inside{}
 	err := in.walk([]step{logged("one", nil), logged("two", unix.EPERM), logged("three", nil)})

@@ -36,10 +36,14 @@ func (in *inside) session() error {
 	if _, err := unix.Setsid(); err != nil && err != unix.EPERM {
 		return errdefs.Doing(err, "make a session")
 	}
-	if !in.msg.Keyring {
+	name := "_ses." + in.msg.State.ID
+	switch {
+	case !in.msg.Keyring:
 		return nil
+	case in.msg.Join:
+		return process.JoinSessionKeyring(name)
 	}
-	return process.NewSessionKeyring("_ses." + in.msg.State.ID)
+	return process.NewSessionKeyring(name)
 }
 
 // network enters the new network namespace, which the outside has made while
@@ -117,7 +121,11 @@ func (in *inside) terminal() error {
 	if !in.spec.Process.Terminal {
 		return nil
 	}
-	master, slave, err := in.root.Terminal(in.spec.Process.ConsoleSize)
+	terminal := rootfs.JoinTerminal
+	if !in.msg.Join {
+		terminal = in.root.Terminal
+	}
+	master, slave, err := terminal(in.spec.Process.ConsoleSize)
 	if err != nil {
 		return errdefs.AtField(err, "process.terminal")
 	}
@@ -179,16 +187,32 @@ func (in *inside) hostname() error {
 	return nil
 }
 
-// attributes sets what needs privileges, or the host's /proc, but changes
-// nothing for the steps that follow.
+// affinity lets the process run where execCPUAffinity.final says, or, where
+// nothing is said of any CPUs, on all that the container has.
+func (in *inside) affinity() error {
+	a := in.spec.Process.ExecCPUAffinity
+	if a != nil && (a.Initial != "" || a.Final != "") {
+		return process.SetAffinity(a.Final)
+	}
+	if err := process.ResetAffinity(); err != nil {
+		in.report.Warnings = append(in.report.Warnings, err.Error())
+	}
+	return nil
+}
+
+// badness sets oom_score_adj, which needs the host's /proc; a process that
+// joins has it from its birth.
+func (in *inside) badness() error {
+	if err := process.SetOOMScoreAdj(in.proc, in.spec.Process.OOMScoreAdj); err != nil {
+		return err
+	}
+	return in.proc.Close()
+}
+
+// attributes sets what needs privileges, but changes nothing for the steps that
+// follow.
 func (in *inside) attributes() error {
 	p := in.spec.Process
-	if err := process.SetOOMScoreAdj(in.proc, p.OOMScoreAdj); err != nil {
-		return err
-	}
-	if err := in.proc.Close(); err != nil {
-		return err
-	}
 	if err := process.SetScheduler(p.Scheduler); err != nil {
 		return err
 	}

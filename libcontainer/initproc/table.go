@@ -26,40 +26,63 @@ type inside struct {
 	report handshake.Report
 }
 
+// scope says what a row is for.
+type scope uint8
+
+const (
+	always scope = iota
+	// forInit is for the first process of a container, in new namespaces.
+	forInit
+	// forExec is for a further process, in those of a container that stands.
+	forExec
+)
+
 // step is one row of the table.
 type step struct {
 	name string
+	of   scope
 	do   func(*inside) error
 }
 
 // table is everything that happens inside, in order. What needs the host's
-// folders comes before "enter", what needs root before "user".
+// folders comes before "enter", what needs root before "user". The process of an
+// exec sees nothing of the host from the start: files of the container are under
+// the container's control.
 var table = []step{
-	{"session", (*inside).session},
-	{"network", (*inside).network},
-	{"procfs", (*inside).procfs},
-	{"root", (*inside).openRoot},
-	{"mounts", (*inside).mounts},
-	{"devices", (*inside).devices},
-	{"terminal", (*inside).terminal},
-	{"runtime-hooks", (*inside).runtimeHooks},
-	{"createContainer", (*inside).createContainerHooks},
-	{"sysctl", (*inside).sysctl},
-	{"hostname", (*inside).hostname},
-	{"attributes", (*inside).attributes},
-	{"enter", (*inside).enter},
-	{"paths", (*inside).paths},
-	{"stdio", (*inside).stdio},
-	{"user", (*inside).user},
-	{"executable", (*inside).executable},
-	{"ready", (*inside).ready},
-	{"gate", (*inside).passGate},
-	{"exec", (*inside).exec},
+	{"session", always, (*inside).session},
+	{"network", forInit, (*inside).network},
+	{"affinity", forExec, (*inside).affinity},
+	{"procfs", forInit, (*inside).procfs},
+	{"root", forInit, (*inside).openRoot},
+	{"mounts", forInit, (*inside).mounts},
+	{"devices", forInit, (*inside).devices},
+	{"terminal", always, (*inside).terminal},
+	{"runtime-hooks", forInit, (*inside).runtimeHooks},
+	{"createContainer", forInit, (*inside).createContainerHooks},
+	{"sysctl", forInit, (*inside).sysctl},
+	{"hostname", forInit, (*inside).hostname},
+	{"badness", forInit, (*inside).badness},
+	{"attributes", always, (*inside).attributes},
+	{"enter", forInit, (*inside).enter},
+	{"paths", forInit, (*inside).paths},
+	{"stdio", always, (*inside).stdio},
+	{"user", always, (*inside).user},
+	{"executable", always, (*inside).executable},
+	{"ready", always, (*inside).ready},
+	{"gate", forInit, (*inside).passGate},
+	{"exec", always, (*inside).exec},
 }
 
-// walk runs the steps until one fails.
+// walk runs the steps that are for this process until one fails.
 func (in *inside) walk(steps []step) error {
+	other := forExec
+	if in.msg.Join {
+		other = forInit
+	}
 	for _, s := range steps {
+		if s.of == other {
+			continue
+		}
 		start := time.Now()
 		if err := s.do(in); err != nil {
 			return errdefs.AtStep(err, s.name)

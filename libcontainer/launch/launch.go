@@ -25,12 +25,15 @@ import (
 	"github.com/rungoci/rung/libcontainer/state"
 )
 
-// Request is what a container is made from.
+// Request is what a container, or a further process of one, is made from.
 type Request struct {
-	// Dir is the container's locked state folder.
+	// Dir is the container's state folder, locked for a new container.
 	Dir *state.Dir
-	// Bundle is the validated bundle.
+	// Bundle is the validated bundle. Of a process that joins a container it
+	// is a config.json in which there is nothing else.
 	Bundle *bundle.Bundle
+	// Into is the container to join; nil makes a new one.
+	Into *Target
 	// Systemd asks for the systemd cgroup driver.
 	Systemd bool
 	// Rootless says that cgroups may be out of reach.
@@ -40,7 +43,7 @@ type Request struct {
 	// Mounts and Env are added to those of config.json.
 	Mounts []specs.Mount
 	Env    []string
-	// Immediate runs the program at once, without a gate.
+	// Immediate runs the program at once, without a gate; exec always does.
 	Immediate bool
 	// Preserve is the number of descriptors from 3 on that the program
 	// inherits.
@@ -52,12 +55,12 @@ type Request struct {
 	// Terminal is called with the master of the program's terminal, which it
 	// must not keep.
 	Terminal func(master *os.File) error
-	// PidFile is where to write the pid of the init, or "".
+	// PidFile is where to write the pid of the process, or "".
 	PidFile string
-	// PidfdSocket is a socket to send a pidfd of the init to, or "".
+	// PidfdSocket is a socket to send a pidfd of the process to, or "".
 	PidfdSocket string
-	// Cloned is called when there is an init process, Commit before the
-	// container is said to be there. Both may be nil.
+	// Cloned is called when there is a process, Commit before the container
+	// is said to be there, or the program to run. Both may be nil.
 	Cloned, Commit func()
 	// Warn is called with what is worth saying but no error.
 	Warn func(text string)
@@ -65,7 +68,8 @@ type Request struct {
 	Trace func(step string, d time.Duration)
 }
 
-// creation is what the steps share.
+// creation is what the steps share: the making of a process, most often with
+// a container around it.
 type creation struct {
 	*Request
 	ctx     context.Context
@@ -88,29 +92,59 @@ type creation struct {
 	mu      sync.Mutex // of settled
 }
 
-// Result is a container that waits behind its gate.
+// Result is a container that waits behind its gate, or a process that runs.
 type Result struct {
 	State *state.State
-	// Process is the init, a child of the caller.
+	// Process is the init, or the process that joined; a child of the caller.
 	Process *spawn.Process
 }
+
+// scope says what a row is for.
+type scope uint8
+
+const (
+	always scope = iota
+	// forInit is for the first process of a container, which is made with
+	// it: create and run.
+	forInit
+	// forExec is for a further process of a container that stands.
+	forExec
+)
 
 // row is one line of the table: a step, and what takes it back. The undo runs
 // also for the step that failed, and must cope with one half done.
 type row struct {
 	name string
+	of   scope
 	do   func(*creation) error
 	undo func(*creation)
 }
 
+// rows returns the part of the table that is for this creation.
+func (c *creation) rows() []row {
+	other := forExec
+	if c.Into != nil {
+		other = forInit
+	}
+	rows := make([]row, 0, len(table))
+	for _, r := range table {
+		if r.of != other {
+			rows = append(rows, r)
+		}
+	}
+	return rows
+}
+
 // Create makes the container and leaves its init waiting at the gate, or, with
-// Immediate, running the user's program. On failure, or when ctx ends, nothing
-// of it is left but the state folder, which is the caller's. The calling
+// Immediate, running the user's program. With Into it makes a further process
+// of that container, which runs the program. On failure, or when ctx ends,
+// nothing of it is left but the state folder, which is the caller's. The calling
 // goroutine must be locked to its thread until Create returned.
 func Create(ctx context.Context, r *Request) (*Result, error) {
 	c := &creation{Request: r, ctx: ctx, spec: r.Bundle.Spec}
 	defer c.closeFiles()
-	for i, s := range table {
+	rows := c.rows()
+	for i, s := range rows {
 		start := time.Now()
 		err := s.do(c)
 		if ctx.Err() != nil && !c.settled {
@@ -119,8 +153,8 @@ func Create(ctx context.Context, r *Request) (*Result, error) {
 		if err != nil {
 			c.settle()
 			for ; i >= 0; i-- {
-				if table[i].undo != nil {
-					table[i].undo(c)
+				if rows[i].undo != nil {
+					rows[i].undo(c)
 				}
 			}
 			return nil, errdefs.AtStep(err, s.name)
@@ -169,9 +203,15 @@ func (c *creation) died() error {
 		return err
 	}
 	status := c.process.Wait()
-	e := &errdefs.Error{Doing: "set up the container", Err: fmt.Errorf("the init process died with exit status %d", status.ExitStatus())}
+	e := &errdefs.Error{Doing: "set up the container", Err: fmt.Errorf("%s died with exit status %d", c.who(), status.ExitStatus())}
+	if c.Into != nil {
+		e.Doing = "join the container"
+	}
 	if status.Signaled() {
-		e.Err = fmt.Errorf("the init process was killed by signal %d (%s)", int(status.Signal()), unix.SignalName(status.Signal()))
+		e.Err = fmt.Errorf("%s was killed by signal %d (%s)", c.who(), int(status.Signal()), unix.SignalName(status.Signal()))
+		if status.Signal() == unix.SIGKILL && c.Into != nil {
+			e.Hint = "the container may have ended, or be too short of memory for one more process"
+		}
 		if res := resources(c.spec); status.Signal() == unix.SIGKILL && res != nil && res.Memory != nil && res.Memory.Limit != nil {
 			e.Field = "linux.resources.memory.limit"
 			e.Hint = fmt.Sprintf("a limit of %d bytes may be too small to start in", *res.Memory.Limit)

@@ -101,7 +101,7 @@ func (c *creation) makeGate() (err error) {
 	return err
 }
 
-// clone makes the init process.
+// clone makes the process.
 func (c *creation) clone() (err error) {
 	if c.conn, c.peer, err = handshake.Pair(); err != nil {
 		return err
@@ -119,20 +119,12 @@ func (c *creation) clone() (err error) {
 	if c.gate != nil {
 		req.Files = append(req.Files, c.gate)
 	}
-	closeAll, err := namespaces(c.spec.Linux.Namespaces, req)
+	closeAll, err := c.surroundings(req)
 	defer closeAll()
 	if err != nil {
 		return err
 	}
-	// It takes the kernel longest, and is made while the init starts up.
-	req.New &^= unix.CLONE_NEWNET
-	join, err := c.cgroup.Join()
-	if err != nil {
-		return err
-	}
-	defer join.Close()
-	req.CgroupFD, req.Tasks = join.CgroupFD, join.Tasks
-	if c.process, err = spawn.Start(req); err != nil {
+	if c.process, err = c.spawn(req); err != nil {
 		return err
 	}
 	if c.Cloned != nil {
@@ -143,11 +135,10 @@ func (c *creation) clone() (err error) {
 	// death is an end of file.
 	c.peer.Close()
 	c.peer = nil
-	c.state.Init, err = state.Identify(c.process.Pid)
-	return errdefs.Doing(err, "read the start time of the init process")
+	return c.identify()
 }
 
-// kill ends the init of a creation that failed. It is a child of this
+// kill ends the process of a creation that failed. It is a child of this
 // process, so its number cannot have been used anew before the wait.
 func (c *creation) kill() {
 	if c.process == nil {
@@ -156,7 +147,7 @@ func (c *creation) kill() {
 	_ = unix.PidfdSendSignal(int(c.process.PidFD.Fd()), unix.SIGKILL, nil, 0)
 	c.process.Wait()
 	c.process.Close()
-	if m := c.state.HostMounts; m != nil {
+	if m := c.state.HostMounts; m != nil && c.Into == nil {
 		if err := rootfs.RemoveMounts(c.state.Root, m.Before); err != nil {
 			c.Warn("undo of a failed create: " + err.Error())
 		}
@@ -180,6 +171,7 @@ func (c *creation) message() error {
 		Keyring:       !c.NoKeyring,
 		Foreground:    c.Foreground,
 		Immediate:     c.Immediate,
+		Join:          c.Into != nil,
 		PauseForHooks: c.hasRuntimeHooks(),
 		Cgroup:        cgroupView(c.cgroup.View()),
 	})
@@ -317,7 +309,7 @@ func (c *creation) sendPidfd() error {
 	if c.PidfdSocket == "" {
 		return nil
 	}
-	return errdefs.Doing(SendFile(c.PidfdSocket, c.process.PidFD), "send the pidfd of the init process (--pidfd-socket)")
+	return errdefs.Doing(SendFile(c.PidfdSocket, c.process.PidFD), "send the pidfd of "+c.who()+" (--pidfd-socket)")
 }
 
 func (c *creation) writePidFile() error {
@@ -347,7 +339,10 @@ func (c *creation) removePidFile() {
 	}
 }
 
-func (c *creation) record() error { return c.Dir.WriteState(c.state) }
+func (c *creation) record() error {
+	c.state.Exec = c.inherited()
+	return c.Dir.WriteState(c.state)
+}
 
 // commit is the point of no return: from here on the container outlives ctx.
 // Where the program runs at once, release comes to that point.

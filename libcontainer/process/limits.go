@@ -133,3 +133,21 @@ func (p *Proc) setOOMScoreAdj(value string) error {
 	}
 	return writeOnce(fd, value)
 }
+
+// ChangedOOMScoreAdj returns what has to be written to oom_score_adj for v, or
+// "" where that is what the calling process has (field process.oomScoreAdj).
+// It reads /proc, which must be the host's.
+func ChangedOOMScoreAdj(v *int) (string, error) {
+	if v == nil {
+		return "", nil
+	}
+	value := strconv.Itoa(*v)
+	now, ok := readSmall("/proc/self/oom_score_adj")
+	if !ok {
+		return "", &errdefs.Error{Doing: "read /proc/self/oom_score_adj", Field: "process.oomScoreAdj", Err: unix.ENOENT}
+	}
+	if strings.TrimSpace(now) == value {
+		return "", nil
+	}
+	return value, nil
+}

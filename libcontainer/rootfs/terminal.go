@@ -22,6 +22,58 @@ func (r *Rootfs) Terminal(size *specs.Box) (master, slave *os.File, err error) {
 	return os.NewFile(uintptr(m), "/dev/ptmx"), os.NewFile(uintptr(s), "/dev/console"), nil
 }
 
+// JoinTerminal is Terminal for a process in the container: a pseudoterminal of
+// the devpts at /dev/pts of its own root, which /dev/console does not show. The
+// container's processes are at work on those paths meanwhile.
+func JoinTerminal(size *specs.Box) (master, slave *os.File, err error) {
+	m, s, err := joinTerminal(size)
+	if err != nil {
+		return nil, nil, errField(err, "make a terminal of the container", "process.terminal")
+	}
+	return os.NewFile(uintptr(m), "/dev/ptmx"), os.NewFile(uintptr(s), "terminal"), nil
+}
+
+// joinTerminal is JoinTerminal with descriptors. What it opens is a file of a
+// devpts, in which nobody can make another, and not what somebody mounts over
+// it; so it need not be looked at before (CVE-2025-52565), which would take a
+// /proc that can be trusted.
+func joinTerminal(size *specs.Box) (master, slave int, err error) {
+	const name = "open the container's /dev/pts/ptmx"
+	dir, err := openat2(unix.AT_FDCWD, "/dev/pts", unix.O_PATH|unix.O_DIRECTORY, unix.RESOLVE_NO_SYMLINKS)
+	if err != nil {
+		return -1, -1, noDevpts(err)
+	}
+	defer unix.Close(dir)
+	var fs unix.Statfs_t
+	if err := unix.Fstatfs(dir, &fs); err != nil {
+		return -1, -1, errdefs.Doing(err, name)
+	}
+	if uint32(fs.Type) != unix.DEVPTS_SUPER_MAGIC {
+		return -1, -1, noDevpts(errors.New("there is no devpts at /dev/pts"))
+	}
+	const beneath = unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_XDEV
+	if master, err = openat2(dir, "ptmx", unix.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK, beneath); err != nil {
+		return -1, -1, errdefs.Doing(err, name)
+	}
+	err = checkPtmx(master)
+	if err == nil {
+		_, err = unix.FcntlInt(uintptr(master), unix.F_SETFL, unix.O_RDWR)
+	}
+	if err == nil {
+		slave, err = openSlave(master, size)
+	}
+	if err != nil {
+		unix.Close(master)
+		return -1, -1, err
+	}
+	return master, slave, nil
+}
+
+// noDevpts is the error for a container without terminals.
+func noDevpts(err error) error {
+	return &errdefs.Error{Doing: "open the container's /dev/pts/ptmx", Err: err, Hint: "mounts must have a devpts at /dev/pts"}
+}
+
 // errField returns err with what was being done and the field that asked.
 func errField(err error, doing, field string) error {
 	return &errdefs.Error{Doing: doing, Field: field, Err: err}

@@ -15,6 +15,7 @@ package state
 import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 
+	"github.com/rungoci/rung/libcontainer/bundle/jsonfield"
 	"github.com/rungoci/rung/libcontainer/cgroup"
 )
 
@@ -55,6 +56,23 @@ type State struct {
 	Cgroup cgroup.Record `json:"cgroup"`
 	// Hooks are those that run after create: poststart and poststop.
 	Hooks specs.Hooks `json:"hooks"`
+	// Exec is what a further process of the container inherits. The journal
+	// has none.
+	Exec *Exec `json:"exec,omitempty"`
+}
+
+// Exec is what exec has to know of config.json: its cost depends neither on the
+// size of that nor on the bundle's being there still.
+type Exec struct {
+	// Process is the process object. Commands other than exec pass over it.
+	Process jsonfield.Raw `json:"process"`
+	// Personality is linux.personality.
+	Personality *specs.LinuxPersonality `json:"personality,omitempty"`
+	// Chroot says that the root filesystem is not the root of a mount
+	// namespace, but the init's by chroot(2).
+	Chroot bool `json:"chroot,omitempty"`
+	// NoKeyring says that the container has no session keyring of its own.
+	NoKeyring bool `json:"noKeyring,omitempty"`
 }
 
 // HostMounts tells the container's mounts on Root from those of others.

@@ -48,6 +48,22 @@ func Unmarshal(data []byte, v any) error {
 	return nil
 }
 
+// Raw is a JSON value that is kept as it stands in the document: decoding
+// checks its syntax, encoding copies it.
+type Raw []byte
+
+var rawType = reflect.TypeFor[Raw]()
+
+// raw keeps the value at the position.
+func (d *decoder) raw(v reflect.Value) error {
+	begin := d.pos
+	if err := d.skip(); err != nil {
+		return err
+	}
+	v.SetBytes([]byte(d.src[begin:d.pos]))
+	return nil
+}
+
 // decoder is a position in a document. When a method returns an error, path
 // is left where the error happened.
 type decoder struct {
@@ -61,6 +77,9 @@ type decoder struct {
 // value decodes the value at the position into v.
 func (d *decoder) value(v reflect.Value) error {
 	d.space()
+	if v.Type() == rawType {
+		return d.raw(v)
+	}
 	if d.peek() == 'n' {
 		return d.null(v)
 	}

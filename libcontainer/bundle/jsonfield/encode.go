@@ -37,6 +37,9 @@ func appendValue(b []byte, v reflect.Value) []byte {
 	case reflect.Struct:
 		return appendStruct(b, v)
 	case reflect.Slice:
+		if v.Type() == rawType && !v.IsNil() {
+			return append(b, v.Bytes()...)
+		}
 		return appendSlice(b, v)
 	case reflect.Map:
 		return appendMap(b, v)

@@ -1,0 +1,222 @@
+package libcontainer
+
+import (
+	"context"
+	"errors"
+	"os"
+	"runtime"
+	"time"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/rungoci/rung/internal/errdefs"
+	"github.com/rungoci/rung/internal/spawn"
+	"github.com/rungoci/rung/libcontainer/bundle"
+	"github.com/rungoci/rung/libcontainer/bundle/jsonfield"
+	"github.com/rungoci/rung/libcontainer/launch"
+)
+
+// ExecOptions say how to run a further process in a container.
+type ExecOptions struct {
+	// Process is what to run, complete; see Container.Process and
+	// Container.LoadProcess.
+	Process *specs.Process
+	// Stdin, Stdout and Stderr are the program's, where it has no terminal.
+	Stdin, Stdout, Stderr *os.File
+	// PreserveFDs is the number of descriptors from 3 on that it inherits.
+	PreserveFDs int
+	// Cgroups are cgroups below the container's to run it in, which must be
+	// there, by controller: "" on a cgroup v2 host, and for all controllers
+	// that are not named on any other. Empty means the container's own.
+	Cgroups map[string]string
+	// ConsoleSocket is the socket that gets the terminal's master, or "".
+	ConsoleSocket string
+	// PidFile and PidfdSocket get the pid and a pidfd of the process, or "".
+	PidFile, PidfdSocket string
+	// Detach returns when the program runs.
+	Detach bool
+	// IgnorePaused has a process enter a paused container. It stands still
+	// there, and Exec with it, until the container is resumed.
+	IgnorePaused bool
+	// Warn is called with what is worth saying but no error. May be nil.
+	Warn func(text string)
+	// Trace is called after each step with its name and time. May be nil.
+	Trace func(step string, d time.Duration)
+}
+
+// Process returns what the container's program was given: config.json's process
+// object, to be changed and used for Exec.
+func (c *Container) Process() (*specs.Process, error) {
+	p := new(specs.Process)
+	if c.state.Exec == nil {
+		return nil, c.cannotExec()
+	}
+	err := jsonfield.Unmarshal(c.state.Exec.Process, p)
+	return p, errdefs.Doing(err, "read the process settings of container "+c.state.ID)
+}
+
+// LoadProcess reads a process object from the file at path, which may be a
+// pipe. What it leaves out of capabilities, rlimits, scheduler, ioPriority,
+// execCPUAffinity, oomScoreAdj and umask is the container's, as with runc.
+func (c *Container) LoadProcess(path string) (*specs.Process, error) {
+	p, _, err := bundle.LoadProcess(path)
+	if err != nil {
+		return nil, err
+	}
+	own, err := c.Process()
+	if err != nil {
+		return nil, err
+	}
+	inherit(p, own)
+	return p, nil
+}
+
+// inherit fills in what p leaves out.
+func inherit(p, own *specs.Process) {
+	if p.Capabilities == nil {
+		p.Capabilities = own.Capabilities
+	}
+	if len(p.Rlimits) == 0 {
+		p.Rlimits = own.Rlimits
+	}
+	if p.Scheduler == nil {
+		p.Scheduler = own.Scheduler
+	}
+	if p.IOPriority == nil {
+		p.IOPriority = own.IOPriority
+	}
+	if p.ExecCPUAffinity == nil {
+		p.ExecCPUAffinity = own.ExecCPUAffinity
+	}
+	if p.OOMScoreAdj == nil {
+		p.OOMScoreAdj = own.OOMScoreAdj
+	}
+	if p.User.Umask == nil {
+		p.User.Umask = own.User.Umask
+	}
+}
+
+// Exec runs a further program in the container, created or running. With Detach
+// it returns then, with status 0, and the process is left to the caller's
+// reaper. Otherwise it serves the terminal, forwards signals, waits for the
+// program, and returns its exit status, or 128 and the number of the signal that
+// ended it.
+//
+// When ctx ends, or SIGINT, SIGTERM, SIGHUP or SIGQUIT arrives, before the
+// program runs, nothing of it is left. Exec writes nothing down; the processes
+// of a container are those in its cgroup.
+func (c *Container) Exec(ctx context.Context, o ExecOptions) (int, error) {
+	opts := Options{
+		ConsoleSocket: o.ConsoleSocket, Detach: o.Detach, Warn: o.Warn, Trace: o.Trace,
+		Stdin: o.Stdin, Stdout: o.Stdout, Stderr: o.Stderr, PreserveFDs: o.PreserveFDs,
+		PidFile: o.PidFile, PidfdSocket: o.PidfdSocket,
+	}
+	opts.fill()
+	warnings, err := bundle.ValidateProcess(o.Process)
+	if err != nil {
+		return -1, err
+	}
+	for _, w := range warnings {
+		opts.Warn(w)
+	}
+	if err := opts.checkTerminal(o.Process.Terminal); err != nil {
+		return -1, err
+	}
+	init, err := c.joinable(o.IgnorePaused)
+	if err != nil {
+		return -1, err
+	}
+	defer init.Close()
+	f := &foreground{}
+	f.relay, ctx = newRelay(ctx, opts.Warn)
+	opts.relay = f.relay
+	if !o.Detach {
+		opts.Foreground = true
+		opts.terminal = f.take
+	}
+	p, err := opts.join(ctx, c, &launch.Target{State: c.state, Init: init, Cgroups: o.Cgroups}, o.Process)
+	if err != nil {
+		return -1, err
+	}
+	defer p.Close()
+	defer f.relay.detach()
+	f.attach(p.Pid, p.PidFD)
+	if o.Detach {
+		return 0, nil
+	}
+	return f.serve(p.Pid)
+}
+
+// joinable returns a pidfd of the init of a container that a process may join.
+func (c *Container) joinable(paused bool) (*os.File, error) {
+	if !c.state.Created || c.state.Exec == nil {
+		return nil, c.cannotExec()
+	}
+	init, err := c.state.Init.Open()
+	if err == nil && ended(init) {
+		init.Close()
+		err = unix.ESRCH
+	}
+	if err != nil {
+		return nil, c.cannotExec()
+	}
+	if paused {
+		return init, nil
+	}
+	frozen, err := c.frozen()
+	if err == nil && frozen {
+		err = &errdefs.Error{Doing: "exec in container " + c.state.ID, Err: errors.New("cannot exec in a paused container"),
+			Hint: "use --ignore-paused to override"}
+	}
+	if err != nil {
+		init.Close()
+		return nil, err
+	}
+	return init, nil
+}
+
+// cannotExec says why there is nothing to join.
+func (c *Container) cannotExec() error {
+	e := &errdefs.Error{Doing: "exec in container " + c.state.ID, Err: errors.New("cannot exec in a stopped container")}
+	switch status, err := c.Status(); {
+	case err != nil:
+		return err
+	case status == Creating:
+		e.Err = errors.New("the container is still being created")
+	case status != Stopped:
+		e.Err = errors.New("its state file does not say what a process of it is like")
+		e.Hint = "an older rung has created it"
+	}
+	return e
+}
+
+// ended tells whether the process of a pidfd has ended.
+func ended(pidfd *os.File) bool {
+	n, err := unix.Poll([]unix.PollFd{{Fd: int32(pidfd.Fd()), Events: unix.POLLIN}}, 0)
+	return n > 0 && err == nil
+}
+
+// join runs the outside table for a process that joins a container.
+func (o *Options) join(ctx context.Context, c *Container, target *launch.Target, p *specs.Process) (*spawn.Process, error) {
+	spec := &specs.Spec{
+		Version: c.state.OCIVersion,
+		Process: p,
+		Linux:   &specs.Linux{Personality: c.state.Exec.Personality},
+	}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	res, err := launch.Create(ctx, &launch.Request{
+		Dir:    c.dir,
+		Bundle: &bundle.Bundle{Dir: c.state.Bundle, Root: c.state.Root, Spec: spec, Config: jsonfield.Marshal(spec)},
+		Into:   target,
+		Stdio:  [3]*os.File{o.Stdin, o.Stdout, o.Stderr}, Preserve: o.PreserveFDs, NoKeyring: c.state.Exec.NoKeyring,
+		Foreground: o.Foreground, Immediate: true, Terminal: o.terminal, PidFile: o.PidFile, PidfdSocket: o.PidfdSocket,
+		Cloned: o.relay.cloned, Commit: o.relay.armed,
+		Warn: o.Warn, Trace: o.Trace,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return res.Process, nil
+}
