@@ -5,7 +5,6 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"time"
 
@@ -144,8 +143,6 @@ func (o *Options) launch(ctx context.Context, dir *state.Dir, b *bundle.Bundle) 
 		// As sd_listen_fds(3) says.
 		env = append(env, "LISTEN_FDS="+strconv.Itoa(o.ListenFDs), "LISTEN_PID=1")
 	}
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
 	req := &launch.Request{
 		Dir: dir, Bundle: b, Systemd: o.SystemdCgroup, Rootless: o.Rootless,
 		Stdio: [3]*os.File{o.Stdin, o.Stdout, o.Stderr}, Mounts: mounts, Env: env,

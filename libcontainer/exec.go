@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"os"
-	"runtime"
 	"time"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -204,8 +203,6 @@ func (o *Options) join(ctx context.Context, c *Container, target *launch.Target,
 		Process: p,
 		Linux:   &specs.Linux{Personality: c.state.Exec.Personality},
 	}
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
 	res, err := launch.Create(ctx, &launch.Request{
 		Dir:    c.dir,
 		Bundle: &bundle.Bundle{Dir: c.state.Bundle, Root: c.state.Root, Spec: spec, Config: jsonfield.Marshal(spec)},

@@ -30,13 +30,9 @@ var (
 )
 
 func init() {
-	known = prlimit(nil, &original) == 0
-}
-
-func prlimit(set, get *rlimit64) uintptr {
 	const nofile = 7 // RLIMIT_NOFILE of asm-generic/resource.h
-	_, _, errno := rawSyscall6(sysPrlimit64(), 0, nofile, uintptr(unsafe.Pointer(set)), uintptr(unsafe.Pointer(get)), 0, 0)
-	return errno
+	_, _, errno := rawSyscall6(sysPrlimit64(), 0, nofile, 0, uintptr(unsafe.Pointer(&original)), 0, 0)
+	known = errno == 0
 }
 
 // sysPrlimit64 is SYS_PRLIMIT64, whose package is off limits here. 0 is no
@@ -59,17 +55,8 @@ func sysPrlimit64() uintptr {
 	return ^uintptr(0)
 }
 
-// Original returns the address of the original limit, as a struct rlimit64
-// for the system call prlimit64, or 0 where it is not known.
-func Original() uintptr {
-	if !known {
-		return 0
-	}
-	return uintptr(unsafe.Pointer(&original))
-}
-
-// Restore sets the limit to the original one. Failure is not to be expected:
-// lowering a soft limit needs no privilege.
-func Restore() bool {
-	return !known || prlimit(&original, nil) == 0
+// Original returns the original soft and hard limit. ok is false where they are
+// not known.
+func Original() (soft, hard uint64, ok bool) {
+	return original.cur, original.max, known
 }

@@ -13,20 +13,29 @@ import (
 // builder turns a Request into the list of operations of the child. It keeps
 // everything alive that the list points to.
 type builder struct {
-	req      *Request
-	ops      []op
-	what     []step
-	twoStage bool
-	reportFD uintptr
-	scratch  report
-	second   cloneArgs
-	argv     []*byte
-	envv     []*byte
-	strings  [][]byte
-	mask     unix.Sigset_t
-	action   [4]uint64 // struct sigaction of the kernel: SIG_DFL, no flags
-	moved    []int
+	req           *Request
+	ops           []op
+	what          []step
+	twoStage      bool
+	reportFD      uintptr
+	scratch       report
+	first, second cloneArgs
+	alive         int32 // see cloneAndRun
+	pidFD         int32
+	argv          []*byte
+	envv          []*byte
+	strings       [][]byte
+	mask          unix.Sigset_t
+	action        [4]uint64 // struct sigaction of the kernel: SIG_DFL, no flags
+	limit         [2]uint64 // struct rlimit64: soft, hard
+	moved         []int
 }
+
+// newBuilder returns a builder on the heap. The list holds addresses inside it
+// as numbers, which do not follow a stack that grows and moves.
+//
+//go:noinline
+func newBuilder(r *Request) *builder { return &builder{req: r} }
 
 func (b *builder) add(kind opKind, doing, field string, nr uintptr, arg ...uintptr) {
 	o := op{kind: kind, nr: nr}
@@ -40,6 +49,18 @@ func (b *builder) str(s string) uintptr {
 	buf := append([]byte(s), 0)
 	b.strings = append(b.strings, buf)
 	return uintptr(unsafe.Pointer(&buf[0]))
+}
+
+// shares tells whether the child can use the parent's memory until it executes
+// its program. It needs memory of its own to enter a time namespace, and
+// should have it where its credentials change, in a user namespace; a first
+// stage, of which the second is cloned, too.
+func (b *builder) shares() bool {
+	flags := b.req.New
+	for _, j := range b.req.Join {
+		flags |= uint64(j.Flag)
+	}
+	return !b.twoStage && flags&(unix.CLONE_NEWTIME|unix.CLONE_NEWUSER) == 0
 }
 
 // firstFlags are the namespaces that clone3 makes. The cgroup namespace is
@@ -61,14 +82,16 @@ func (b *builder) build(writeEnd *os.File) ([]op, error) {
 	}
 	last := 3 + r.Preserve + len(r.Files) // report pipe; the program is last+1
 	b.reportFD = uintptr(last)
+	b.add(opFirst, "clone the init process", "", unix.SYS_CLONE3, uintptr(unsafe.Pointer(&b.first)), cloneArgsSize)
+	// The processes of a pid namespace that is joined must not get at the
+	// host's memory and descriptors by way of this one (CVE-2016-9962). It has
+	// to be the first; see cloneAndRun.
+	b.add(opCall, "hide the init process from other processes", "", unix.SYS_PRCTL, unix.PR_SET_DUMPABLE, 0)
 	report, err := b.away(int(writeEnd.Fd()), last+2)
 	if err != nil {
 		return nil, err
 	}
 	b.add(opCall, "hand the report pipe to the init process", "", unix.SYS_DUP3, uintptr(report), b.reportFD, unix.O_CLOEXEC)
-	// The processes of a pid namespace that is joined must not get at the
-	// host's descriptors by way of this one (CVE-2016-9962).
-	b.add(opCall, "hide the init process from other processes", "", unix.SYS_PRCTL, unix.PR_SET_DUMPABLE, 0)
 	if !b.twoStage {
 		b.dieWithParent()
 	}
@@ -90,6 +113,8 @@ func (b *builder) build(writeEnd *os.File) ([]op, error) {
 		return nil, err
 	}
 	b.exec(last + 1)
+	b.add(opReport, "report", "", unix.SYS_WRITE, b.reportFD, uintptr(unsafe.Pointer(&b.scratch)), reportSize)
+	b.add(opExit, "exit", "", unix.SYS_EXIT_GROUP, 127)
 	return b.ops, nil
 }
 
@@ -173,8 +198,13 @@ func (b *builder) descriptors(last int) error {
 // exec lifts the signal mask and runs the program.
 func (b *builder) exec(exeFD int) {
 	r := b.req
-	if limit := nofile.Original(); limit != 0 {
-		b.add(opCall, "restore the limit of open files", "", unix.SYS_PRLIMIT64, 0, unix.RLIMIT_NOFILE, limit, 0)
+	// Before main the Go runtime looks up its cgroup and its mounts to count
+	// its processors, and the size of a huge page: 0.1 ms, and more on a host
+	// with many mounts. It goes without what it cannot open, and package
+	// syscall raises the soft limit to the hard one afterwards.
+	if _, hard, ok := nofile.Original(); ok {
+		b.limit[1] = hard
+		b.add(opCall, "limit the open files", "", unix.SYS_PRLIMIT64, 0, unix.RLIMIT_NOFILE, uintptr(unsafe.Pointer(&b.limit)), 0)
 	}
 	b.add(opTry, "calm the monitor thread", "", unix.SYS_PRCTL, unix.PR_SET_TIMERSLACK, sysmon.Slack)
 	// On a host where transparent huge pages are for everybody, the Go heap's

@@ -3,17 +3,16 @@ package spawn
 import (
 	"syscall"
 	"unsafe"
-
-	"golang.org/x/sys/unix"
 )
 
 // What may not happen between clone and exec.
 //
 // The child is a copy of one thread of a Go process: the scheduler, the
 // collector and every lock of the runtime are frozen in the state in which
-// the clone caught them. It must therefore make raw system calls and nothing
-// else: no allocation, no stack growth (hence nosplit), no channel, no defer,
-// no function of the runtime. Everything it needs (descriptor numbers, flags,
+// the clone caught them, or, where it shares the parent's memory, in use by
+// others. It must therefore make raw system calls and nothing else: no
+// allocation, no stack growth (hence nosplit), no channel, no defer, no
+// function of the runtime. Everything it needs (descriptor numbers, flags,
 // strings that end in NUL) was put into a flat list of operations before the
 // clone; the child walks the list once.
 
@@ -28,9 +27,15 @@ const (
 	// opCallPrev is as opCall, with the result of the operation before it
 	// as first argument.
 	opCallPrev
+	// opFirst is the clone that makes the child, which goes on in the list.
+	opFirst
 	// opClone is a clone3 after which the list goes on in the new process;
 	// the old one reports the new pid and exits.
 	opClone
+	// opReport writes the report; opExit ends the process. They are the last
+	// two of every list.
+	opReport
+	opExit
 )
 
 // op is one system call of the child.
@@ -50,40 +55,56 @@ type report struct {
 
 const reportSize = unsafe.Sizeof(report{})
 
-// cloneAndRun clones this thread and walks ops in the child; the last of them
-// is the exec. In the parent it returns the child's pid. reportFD is the write
-// end of the report pipe; scratch is memory for the child's report.
+// cloneAndRun clones this thread by the first of ops and walks the others in
+// the child. In the parent it returns the child's pid. scratch is memory for
+// the child's report.
+//
+// The child may share the parent's memory and stack (CLONE_VM with
+// CLONE_VFORK: the parent stands still until the child executes its program or
+// ends; to copy its page tables, and afterwards each page that it writes to,
+// would take 0.5 ms). Then both return from one system call at different
+// times, to a stack that the child has used in between. That goes well because
+// this loop has a single call of RawSyscall6: the frames below it are always
+// the same, no register but the result is expected to survive a call in Go's
+// calling convention, and so the parent finds itself where the child's last
+// call would have returned. alive tells it: it is 1 until the kernel clears it
+// (CLONE_CHILD_CLEARTID) when the child has given the memory up. The kernel
+// spares it where the child dumps core, so the child has to switch that off
+// (PR_SET_DUMPABLE) before anything else. A child with memory of its own never
+// sees alive change.
 //
 //go:noinline
 //go:norace
 //go:nosplit
-func cloneAndRun(args *cloneArgs, ops []op, reportFD uintptr, scratch *report) (pid uintptr, errno syscall.Errno) {
-	pid, _, errno = syscall.RawSyscall(unix.SYS_CLONE3, uintptr(unsafe.Pointer(args)), cloneArgsSize, 0)
-	if errno != 0 || pid != 0 {
-		return pid, errno
-	}
+func cloneAndRun(ops []op, scratch *report, alive *int32) (pid uintptr, errno syscall.Errno) {
 	var prev uintptr
-	for i := range ops {
+	i := 0
+	for {
 		o := &ops[i]
-		a0 := o.arg[0]
+		first := o.arg[0]
 		if o.kind == opCallPrev {
-			a0 = prev
+			first = prev
 		}
-		r, _, e := syscall.RawSyscall6(o.nr, a0, o.arg[1], o.arg[2], o.arg[3], o.arg[4], 0)
-		if e != 0 && o.kind != opTry {
-			scratch.pid, scratch.op, scratch.errno = 0, int32(i), int32(e)
-			syscall.RawSyscall(unix.SYS_WRITE, reportFD, uintptr(unsafe.Pointer(scratch)), reportSize)
-			syscall.RawSyscall(unix.SYS_EXIT_GROUP, 127, 0, 0)
-		}
-		if o.kind == opClone && r != 0 {
-			scratch.pid, scratch.op, scratch.errno = int32(r), 0, 0
-			syscall.RawSyscall(unix.SYS_WRITE, reportFD, uintptr(unsafe.Pointer(scratch)), reportSize)
-			syscall.RawSyscall(unix.SYS_EXIT_GROUP, 0, 0, 0)
+		r, _, e := syscall.RawSyscall6(o.nr, first, o.arg[1], o.arg[2], o.arg[3], o.arg[4], 0)
+		if *alive == 0 {
+			return r, 0
 		}
 		prev = r
+		switch {
+		case o.kind == opFirst && (e != 0 || r != 0):
+			return r, e
+		case o.kind == opExit:
+			// It cannot return.
+		case o.kind == opClone && e == 0 && r != 0:
+			scratch.pid, scratch.op, scratch.errno = int32(r), 0, 0
+			i = len(ops) - 2
+		case e != 0 && o.kind != opTry && o.kind != opReport:
+			scratch.pid, scratch.op, scratch.errno = 0, int32(i), int32(e)
+			i = len(ops) - 2
+		default:
+			i++
+		}
 	}
-	syscall.RawSyscall(unix.SYS_EXIT_GROUP, 127, 0, 0)
-	return 0, 0
 }
 
 // cloneArgs is struct clone_args of linux/sched.h, as of kernel 5.7 (the

@@ -84,8 +84,8 @@ type Process struct {
 // step says, for a person, what an operation of the child is for.
 type step struct{ doing, field string }
 
-// Start makes the process. It returns as soon as the process exists, before
-// it has run its program; SetupError tells what became of that. The calling
+// Start makes the process. It may return before the process has run its
+// program; SetupError tells what became of that. The calling
 // goroutine must be locked to its thread for as long as the process is to
 // live: the process is killed when that thread ends (PR_SET_PDEATHSIG), until
 // the program that is run lifts that.
@@ -95,7 +95,7 @@ func Start(r *Request) (*Process, error) {
 		return nil, err
 	}
 	defer writeEnd.Close()
-	b := &builder{req: r}
+	b := newBuilder(r)
 	defer b.close()
 	ops, err := b.build(writeEnd)
 	if err != nil {
@@ -212,19 +212,23 @@ func pipe() (r, w *os.File, err error) {
 func (b *builder) clone(ops []op) (pid, pidFD int, err error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	pidFD = -1
-	fd := int32(-1)
-	args := &cloneArgs{
+	b.alive = 1
+	b.first = cloneArgs{
 		flags:      unix.CLONE_PIDFD | unix.CLONE_CLEAR_SIGHAND,
 		exitSignal: uint64(unix.SIGCHLD),
-		pidFD:      uint64(uintptr(unsafe.Pointer(&fd))),
+		pidFD:      uint64(uintptr(unsafe.Pointer(&b.pidFD))),
 	}
 	if !b.twoStage {
-		args.flags |= b.firstFlags()
+		b.first.flags |= b.firstFlags()
+	}
+	if b.shares() {
+		b.first.flags |= unix.CLONE_VM | unix.CLONE_VFORK | unix.CLONE_CHILD_CLEARTID
+		b.first.childTID = uint64(uintptr(unsafe.Pointer(&b.alive)))
+		defer keepMemoryAttributes()()
 	}
 	if b.req.CgroupFD >= 0 {
-		args.flags |= unix.CLONE_INTO_CGROUP
-		args.cgroup = uint64(b.req.CgroupFD)
+		b.first.flags |= unix.CLONE_INTO_CGROUP
+		b.first.cgroup = uint64(b.req.CgroupFD)
 	}
 	var all, old unix.Sigset_t
 	for i := range all.Val {
@@ -233,16 +237,31 @@ func (b *builder) clone(ops []op) (pid, pidFD int, err error) {
 	if err := unix.PthreadSigmask(unix.SIG_SETMASK, &all, &old); err != nil {
 		return 0, 0, os.NewSyscallError("rt_sigprocmask", err)
 	}
-	n, errno := cloneAndRun(args, ops, b.reportFD, &b.scratch)
+	n, errno := cloneAndRun(ops, &b.scratch, &b.alive)
 	if err := unix.PthreadSigmask(unix.SIG_SETMASK, &old, nil); err != nil {
 		return 0, 0, os.NewSyscallError("rt_sigprocmask", err)
 	}
 	runtime.KeepAlive(b)
-	runtime.KeepAlive(&fd)
 	if errno != 0 {
 		return 0, 0, &errdefs.Error{Doing: "clone the init process", Err: errno, Hint: cloneHint(errno)}
 	}
-	return int(n), int(fd), nil
+	return int(n), int(b.pidFD), nil
+}
+
+// keepMemoryAttributes returns a function that gives the memory back the
+// attributes that it has now, after a child that shared it has changed them.
+func keepMemoryAttributes() func() {
+	dumpable, dumpErr := unix.PrctlRetInt(unix.PR_GET_DUMPABLE, 0, 0, 0, 0)
+	noHugePages, thpErr := unix.PrctlRetInt(unix.PR_GET_THP_DISABLE, 0, 0, 0, 0)
+	return func() {
+		// 2 (suid_dumpable) cannot be set, and is close to 0.
+		if dumpErr == nil && dumpable == 1 {
+			_ = unix.Prctl(unix.PR_SET_DUMPABLE, 1, 0, 0, 0)
+		}
+		if thpErr == nil && noHugePages == 0 {
+			_ = unix.Prctl(unix.PR_SET_THP_DISABLE, 0, 0, 0, 0)
+		}
+	}
 }
 
 func cloneHint(errno error) string {

@@ -8,6 +8,8 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -280,4 +282,92 @@ func BenchmarkStart(b *testing.B) {
 		exe.Close()
 		b.StartTimer()
 	}
+}
+
+// TestSharedMemoryIsGivenBack looks at what a child that shares the parent's
+// memory changes of it, and at the parent after many of them: it must go on
+// where it was, also where the child fails or is killed halfway.
+func TestSharedMemoryIsGivenBack(t *testing.T) {
+	for i := range 50 {
+		if _, err := spawned(t, &Request{New: unix.CLONE_NEWUTS}); err != nil {
+			t.Fatal(i, err)
+		}
+	}
+	for name, option := range map[string]int{"dumpable": unix.PR_GET_DUMPABLE, "huge pages disabled": unix.PR_GET_THP_DISABLE} {
+		want := 0
+		if option == unix.PR_GET_DUMPABLE {
+			want = 1
+		}
+		if got, err := unix.PrctlRetInt(option, 0, 0, 0, 0); got != want || err != nil {
+			t.Errorf("%s is %d, %v", name, got, err)
+		}
+	}
+}
+
+// TestKilledBeforeExec has the child killed while it stands in the middle of
+// its list: the parent must take that for the end of the child, not for its
+// own turn.
+func TestKilledBeforeExec(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("making namespaces needs root")
+	}
+	runtime.LockOSThread()
+	fifo := t.TempDir() + "/fifo"
+	if err := unix.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	full, err := unix.Open(fifo, unix.O_RDWR|unix.O_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(full)
+	size, err := unix.FcntlInt(uintptr(full), unix.F_GETPIPE_SZ, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := unix.Write(full, make([]byte, size)); err != nil {
+		t.Fatal(err)
+	}
+	// The write of "0" into this "tasks file" blocks.
+	before := childrenOf(t)
+	go func() {
+		for {
+			for _, pid := range childrenOf(t) {
+				stat, _ := os.ReadFile(fmt.Sprintf("/proc/%d/wchan", pid))
+				if !slices.Contains(before, pid) && strings.Contains(string(stat), "pipe") {
+					_ = unix.Kill(pid, unix.SIGKILL)
+					return
+				}
+			}
+			runtime.Gosched()
+		}
+	}()
+	exe, err := os.Open("/proc/self/exe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer exe.Close()
+	p, err := Start(&Request{CgroupFD: -1, Tasks: []int{full}, Exe: exe, Args: []string{"spawned"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	if ws := p.Wait(); ws.Signal() != unix.SIGKILL {
+		t.Errorf("ended with %#x", ws)
+	}
+}
+
+func childrenOf(t *testing.T) (pids []int) {
+	tasks, err := os.ReadDir("/proc/self/task")
+	if err != nil {
+		t.Error(err)
+	}
+	for _, task := range tasks {
+		data, _ := os.ReadFile("/proc/self/task/" + task.Name() + "/children")
+		for _, f := range strings.Fields(string(data)) {
+			pid, _ := strconv.Atoi(f)
+			pids = append(pids, pid)
+		}
+	}
+	return pids
 }

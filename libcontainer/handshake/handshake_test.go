@@ -379,7 +379,17 @@ func hugeFrame(data []byte) bool {
 }
 
 func TestArgs(t *testing.T) {
-	if got := Args(5); !reflect.DeepEqual(got, []string{"rung init", "5"}) {
-		t.Errorf("got %q", got)
+	args := Args(5, 1<<63)
+	if !reflect.DeepEqual(args, []string{"rung init", "5", "9223372036854775808"}) {
+		t.Errorf("got %q", args)
+	}
+	if fd, soft, ok := ParseArgs(args); fd != 5 || soft != 1<<63 || !ok {
+		t.Errorf("read back as %d, %d, %v", fd, soft, ok)
+	}
+	for _, args := range [][]string{nil, {"rung init", "5"}, {"rung", "5", "9"}, {"rung init", "2", "9"}, {"rung init", "x", "9"},
+		{"rung init", "5", "-1"}, {"rung init", "5", ""}, {"rung init", "5", "9", "9"}} {
+		if _, _, ok := ParseArgs(args); ok {
+			t.Errorf("%q were taken for an init's", args)
+		}
 	}
 }

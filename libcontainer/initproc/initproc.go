@@ -10,7 +10,7 @@ import (
 	"errors"
 	"os"
 	"runtime"
-	"strconv"
+	"syscall"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -21,28 +21,29 @@ import (
 )
 
 func init() {
-	if len(os.Args) != 2 || os.Args[0] != handshake.Arg0 {
+	if len(os.Args) != 3 || os.Args[0] != handshake.Arg0 {
 		return
 	}
 	// Namespaces, credentials and the like are of the thread. This one, the
 	// main thread, is locked for good: it runs the table and calls execve.
 	runtime.LockOSThread()
 	sysmon.Restore()
-	os.Exit(run(os.Args[1]))
+	os.Exit(run(os.Args))
 }
 
 // run returns only if the container's program could not be run.
-func run(arg string) int {
-	fd, err := strconv.Atoi(arg)
-	if err != nil || fd < 3 {
+func run(args []string) int {
+	fd, soft, ok := handshake.ParseArgs(args)
+	if !ok {
 		return 1
 	}
+	restoreNofile(soft)
 	// The other processes of a pid namespace that is joined must not get at
 	// this one's memory and descriptors (CVE-2016-9962).
 	_ = unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0)
 	unix.CloseOnExec(fd)
 	in := &inside{conn: handshake.NewConn(os.NewFile(uintptr(fd), "handshake"))}
-	err = in.listen()
+	err := in.listen()
 	if err == nil && !in.msg.Immediate {
 		// Or what a hook leaves behind would keep the gate.
 		unix.CloseOnExec(fd + 1)
@@ -55,6 +56,19 @@ func run(arg string) int {
 	// nobody is there any more, there is nobody to tell either.
 	_ = in.conn.SendError(err)
 	return 1
+}
+
+// restoreNofile gives this process, the hooks and the program the limit of open
+// files of rung's caller. The limit comes from package spawn (see there), and
+// package syscall remembers it for the processes that it starts, until it is
+// told another one.
+func restoreNofile(soft uint64) {
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		return // spawn has found the same, and set nothing
+	}
+	limit.Cur = min(soft, limit.Max)
+	_ = syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit) // lowering needs no privilege
 }
 
 // listen receives the message.

@@ -44,14 +44,16 @@ func TestEntry(t *testing.T) {
 		args   []string
 		status int
 	}{
-		{[]string{"rung init", ""}, 1}, {[]string{"rung init", "x"}, 1}, {[]string{"rung init", "-1"}, 1},
-		{[]string{"rung init", "0"}, 1}, {[]string{"rung init", "2"}, 1},
-		{[]string{"rung init", "3"}, 1},   // not open
-		{[]string{"rung init", "999"}, 1}, // not open
+		{[]string{"rung init", "", "9"}, 1}, {[]string{"rung init", "x", "9"}, 1}, {[]string{"rung init", "-1", "9"}, 1},
+		{[]string{"rung init", "0", "9"}, 1}, {[]string{"rung init", "2", "9"}, 1},
+		{[]string{"rung init", "3", ""}, 1}, {[]string{"rung init", "3", "-1"}, 1}, {[]string{"rung init", "3", "x"}, 1},
+		{[]string{"rung init", "3", "9"}, 1},   // not open
+		{[]string{"rung init", "999", "9"}, 1}, // not open
 		// These are commands of the user's; no test runs is a success.
-		{[]string{"rung", "-test.run=^$"}, 0},
-		{[]string{"rung init", "-test.run=^$", "3"}, 0},
-		{[]string{"/usr/bin/rung init", "-test.run=^$"}, 0},
+		{[]string{"rung", "-test.run=^$", "9"}, 0},
+		{[]string{"rung init", "-test.run=^$"}, 0},
+		{[]string{"rung init", "-test.run=^$", "3", "9"}, 0},
+		{[]string{"/usr/bin/rung init", "-test.run=^$", "9"}, 0},
 	} {
 		cmd := exec.Command("/proc/self/exe")
 		cmd.Args = tt.args
@@ -74,7 +76,7 @@ func startInit(t *testing.T) (*handshake.Conn, *exec.Cmd) {
 	}
 	defer peer.Close()
 	cmd := exec.Command("/proc/self/exe")
-	cmd.Args = handshake.Args(3)
+	cmd.Args = handshake.Args(3, 1024)
 	cmd.Env = handshake.Env()
 	cmd.ExtraFiles = []*os.File{peer}
 	if err := cmd.Start(); err != nil {

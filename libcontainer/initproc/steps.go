@@ -10,7 +10,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/rungoci/rung/internal/errdefs"
-	"github.com/rungoci/rung/internal/nofile"
 	"github.com/rungoci/rung/libcontainer/gate"
 	"github.com/rungoci/rung/libcontainer/handshake"
 	"github.com/rungoci/rung/libcontainer/hook"
@@ -267,9 +266,6 @@ func (in *inside) user() error {
 	before := process.Chdir(p.Cwd)
 	if before != nil && !errors.Is(before, unix.EACCES) {
 		return before
-	}
-	if !nofile.Restore() {
-		return errors.New("restore the limit of open files of the caller")
 	}
 	if err := process.SetRlimits(p.Rlimits); err != nil {
 		return err

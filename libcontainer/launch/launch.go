@@ -11,6 +11,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"runtime"
 	"sync"
 	"time"
 
@@ -22,6 +23,7 @@ import (
 	"github.com/rungoci/rung/libcontainer/bundle"
 	"github.com/rungoci/rung/libcontainer/cgroup"
 	"github.com/rungoci/rung/libcontainer/handshake"
+	"github.com/rungoci/rung/libcontainer/network"
 	"github.com/rungoci/rung/libcontainer/state"
 )
 
@@ -80,7 +82,7 @@ type creation struct {
 	peer    *os.File
 	gate    *os.File
 	exe     *os.File
-	network *future
+	network *network.Pending
 	process *spawn.Process
 	// rulesSet is true once the device rules are in force.
 	rulesSet bool
@@ -90,6 +92,8 @@ type creation struct {
 	// stands, or is undone anyway. Only this goroutine sets it.
 	settled bool
 	mu      sync.Mutex // of settled
+	// locked is true while the goroutine is bound to its thread.
+	locked bool
 }
 
 // Result is a container that waits behind its gate, or a process that runs.
@@ -138,11 +142,11 @@ func (c *creation) rows() []row {
 // Create makes the container and leaves its init waiting at the gate, or, with
 // Immediate, running the user's program. With Into it makes a further process
 // of that container, which runs the program. On failure, or when ctx ends,
-// nothing of it is left but the state folder, which is the caller's. The calling
-// goroutine must be locked to its thread until Create returned.
+// nothing of it is left but the state folder, which is the caller's.
 func Create(ctx context.Context, r *Request) (*Result, error) {
 	c := &creation{Request: r, ctx: ctx, spec: r.Bundle.Spec}
 	defer c.closeFiles()
+	defer c.unlockThread()
 	rows := c.rows()
 	for i, s := range rows {
 		start := time.Now()
@@ -182,6 +186,21 @@ func (c *creation) settle() {
 	c.mu.Unlock()
 	if c.disarm != nil {
 		c.disarm()
+	}
+}
+
+// lockThread binds this goroutine to its thread, whose end would be the
+// init's (PR_SET_PDEATHSIG), for as long as the init depends on it. Not
+// earlier: while a goroutine that is bound starts others, the runtime makes
+// their threads by way of one thread more.
+func (c *creation) lockThread() {
+	runtime.LockOSThread()
+	c.locked = true
+}
+
+func (c *creation) unlockThread() {
+	if c.locked {
+		runtime.UnlockOSThread()
 	}
 }
 

@@ -302,27 +302,3 @@ func TestSendFile(t *testing.T) {
 		}
 	}
 }
-
-func TestFuture(t *testing.T) {
-	f, err := os.Open(os.DevNull)
-	if err != nil {
-		t.Fatal(err)
-	}
-	release := make(chan struct{})
-	u := begin(func() (*os.File, error) { <-release; return f, nil })
-	close(release)
-	for range 2 {
-		if got, err := u.get(); got != f || err != nil {
-			t.Errorf("got %v, %v", got, err)
-		}
-	}
-	u.close()
-	if err := f.Close(); !errors.Is(err, os.ErrClosed) {
-		t.Errorf("it was not closed: %v", err)
-	}
-	failed := begin(func() (*os.File, error) { return nil, unix.ENOSPC })
-	if got, err := failed.get(); got != nil || !errors.Is(err, unix.ENOSPC) {
-		t.Errorf("got %v, %v", got, err)
-	}
-	failed.close()
-}

@@ -1,8 +1,6 @@
 package launch
 
 import (
-	"os"
-
 	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/rungoci/rung/internal/spawn"
@@ -10,41 +8,12 @@ import (
 	"github.com/rungoci/rung/libcontainer/network"
 )
 
-// future is a file in the making.
-type future struct {
-	done chan struct{}
-	f    *os.File
-	err  error
-}
-
-func begin(do func() (*os.File, error)) *future {
-	u := &future{done: make(chan struct{})}
-	go func() {
-		u.f, u.err = do()
-		close(u.done)
-	}()
-	return u
-}
-
-// get waits for the file, which stays the future's.
-func (u *future) get() (*os.File, error) {
-	<-u.done
-	return u.f, u.err
-}
-
-// close closes the file, if it was ever made.
-func (u *future) close() {
-	if f, _ := u.get(); f != nil {
-		f.Close()
-	}
-}
-
 // makeNetwork begins to make the network namespace, which takes the kernel
 // long, while the init starts up. It is a file without a name, so it needs no
 // entry in the journal: it is gone with the last process that has it open.
 func (c *creation) makeNetwork() error {
 	if c.hasNew(specs.NetworkNamespace) {
-		c.network = begin(network.New)
+		c.network = network.Begin()
 	}
 	return nil
 }
@@ -54,7 +23,7 @@ func (c *creation) sendNetwork() error {
 	if c.network == nil {
 		return nil
 	}
-	f, err := c.network.get()
+	f, err := c.network.File()
 	if err != nil {
 		return err
 	}
@@ -64,7 +33,7 @@ func (c *creation) sendNetwork() error {
 // closeNetwork closes it here.
 func (c *creation) closeNetwork() {
 	if c.network != nil {
-		c.network.close()
+		c.network.Close()
 	}
 }
 

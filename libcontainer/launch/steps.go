@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/rungoci/rung/internal/errdefs"
+	"github.com/rungoci/rung/internal/nofile"
 	"github.com/rungoci/rung/internal/spawn"
 	"github.com/rungoci/rung/libcontainer/cgroup"
 	"github.com/rungoci/rung/libcontainer/gate"
@@ -106,6 +108,10 @@ func (c *creation) clone() (err error) {
 	if c.conn, c.peer, err = handshake.Pair(); err != nil {
 		return err
 	}
+	soft, _, ok := nofile.Original()
+	if !ok {
+		soft = math.MaxUint64 // as high as the hard limit
+	}
 	req := &spawn.Request{
 		CgroupFD:    -1,
 		TimeOffsets: timeOffsets(c.spec),
@@ -113,7 +119,7 @@ func (c *creation) clone() (err error) {
 		Preserve:    c.Preserve,
 		Files:       []*os.File{c.peer},
 		Exe:         c.exe,
-		Args:        handshake.Args(3 + c.Preserve),
+		Args:        handshake.Args(3+c.Preserve, soft),
 		Env:         handshake.Env(),
 	}
 	if c.gate != nil {
@@ -124,6 +130,7 @@ func (c *creation) clone() (err error) {
 	if err != nil {
 		return err
 	}
+	c.lockThread()
 	if c.process, err = c.spawn(req); err != nil {
 		return err
 	}

@@ -2,13 +2,13 @@ package launch
 
 // table is everything that happens outside, in order.
 var table = []row{
+	{"network", forInit, (*creation).makeNetwork, nil},
 	{"journal", forInit, (*creation).journal, (*creation).poststop},
 	{"target", forExec, (*creation).target, nil},
 	{"cgroup", forInit, (*creation).makeCgroup, (*creation).removeCgroup},
 	{"gate", forInit, (*creation).makeGate, nil},
 	{"seal", always, (*creation).seal, nil},
 	{"clone", always, (*creation).clone, (*creation).kill},
-	{"network", forInit, (*creation).makeNetwork, nil},
 	{"message", always, (*creation).message, nil},
 	{"early-limits", forInit, (*creation).earlyLimits, nil},
 	{"runtime-hooks", forInit, (*creation).runtimeHooks, nil},

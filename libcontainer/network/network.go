@@ -10,36 +10,52 @@ import (
 	"github.com/rungoci/rung/internal/errdefs"
 )
 
-// New makes a network namespace, brings its loopback interface up, and returns
-// the namespace file. It lives as long as that file is open or a process is in
-// it.
+// Pending is a network namespace in the making.
+type Pending struct {
+	done chan struct{}
+	f    *os.File
+	err  error
+}
+
+// Begin begins to make a network namespace, with its loopback interface up. It
+// lives as long as its file is open or a process is in it.
 //
 // Making one takes the kernel 0.4 ms, more than all other namespaces together.
 // As a file it can be made while the caller does something else, and joined.
-func New() (*os.File, error) {
-	type result struct {
-		f   *os.File
-		err error
+func Begin() *Pending {
+	p := &Pending{done: make(chan struct{})}
+	go p.make()
+	return p
+}
+
+// File waits for the namespace and returns its file, which stays p's.
+func (p *Pending) File() (*os.File, error) {
+	<-p.done
+	return p.f, p.err
+}
+
+// Close gives the namespace up here, once it is there.
+func (p *Pending) Close() {
+	if f, _ := p.File(); f != nil {
+		f.Close()
 	}
-	done := make(chan result)
-	go func() {
-		runtime.LockOSThread()
-		if unix.Gettid() == unix.Getpid() {
-			// The main thread cannot end. It would stay in the namespace
-			// and keep it, and /proc/PID/ns/net would tell of it. While
-			// this goroutine holds it, the next gets another one.
-			defer runtime.UnlockOSThread()
-			f, err := New()
-			done <- result{f, err}
-			return
-		}
-		// Never unlocked: the thread is of no use to anybody else, and ends
-		// with this goroutine.
-		f, err := makeHere()
-		done <- result{f, err}
-	}()
-	r := <-done
-	return r.f, r.err
+}
+
+func (p *Pending) make() {
+	runtime.LockOSThread()
+	if unix.Gettid() == unix.Getpid() {
+		// The main thread cannot end. It would stay in the namespace and
+		// keep it, and /proc/PID/ns/net would tell of it. While this
+		// goroutine holds it, another gets another thread.
+		go p.make()
+		<-p.done
+		runtime.UnlockOSThread()
+		return
+	}
+	// Never unlocked: the thread is of no use to anybody else, and ends with
+	// this goroutine.
+	p.f, p.err = makeHere()
+	close(p.done)
 }
 
 func makeHere() (*os.File, error) {

@@ -62,14 +62,14 @@ func namespace(t *testing.T, path string) string {
 	return link
 }
 
-func TestNew(t *testing.T) {
+func TestBegin(t *testing.T) {
 	needRoot(t)
 	host := namespace(t, "/proc/thread-self/ns/net")
 	before, err := loopbackFlags()
 	if err != nil {
 		t.Fatal(err)
 	}
-	ns, err := New()
+	ns, err := Begin().File()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -146,14 +146,14 @@ func count(t *testing.T, dir string) int {
 func TestNoLeak(t *testing.T) {
 	needRoot(t)
 	host := namespace(t, "/proc/thread-self/ns/net")
-	one, err := New()
+	one, err := Begin().File()
 	if err != nil {
 		t.Fatal(err)
 	}
 	one.Close()
 	threads, files := count(t, "/proc/self/task"), count(t, "/proc/self/fd")
 	for range 50 {
-		ns, err := New()
+		ns, err := Begin().File()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -191,4 +191,17 @@ func threadsOutside(t *testing.T, ns string) []string {
 		}
 	}
 	return strays
+}
+
+func TestClose(t *testing.T) {
+	needRoot(t)
+	p := Begin()
+	p.Close()
+	f, err := p.File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); !errors.Is(err, os.ErrClosed) {
+		t.Errorf("it was not closed: %v", err)
+	}
 }
