@@ -128,6 +128,7 @@ func (c *Container) Exec(ctx context.Context, o ExecOptions) (int, error) {
 	}
 	defer init.Close()
 	f := &foreground{}
+	defer f.giveBack()
 	f.relay, ctx = newRelay(ctx, opts.Warn)
 	opts.relay = f.relay
 	if !o.Detach {
@@ -144,7 +145,7 @@ func (c *Container) Exec(ctx context.Context, o ExecOptions) (int, error) {
 	if o.Detach {
 		return 0, nil
 	}
-	return f.serve(p.Pid)
+	return f.serve(p.Pid), nil
 }
 
 // joinable returns a pidfd of the init of a container that a process may join.

@@ -18,7 +18,8 @@ type foreground struct {
 	host   *console.Host
 }
 
-// take keeps the terminal's master, which is closed by whoever hands it over.
+// take keeps the terminal's master, which is closed by whoever hands it over,
+// and prepares both terminals, as the program may look at its own at once.
 func (f *foreground) take(master *os.File) error {
 	fd, err := unix.FcntlInt(master.Fd(), unix.F_DUPFD_CLOEXEC, 0)
 	if err != nil {
@@ -26,7 +27,17 @@ func (f *foreground) take(master *os.File) error {
 	}
 	f.master = os.NewFile(uintptr(fd), "terminal")
 	f.host = console.Current()
-	return nil
+	f.host.Resize(f.master)
+	return errdefs.Doing(f.host.Raw(), "put the terminal into raw mode")
+}
+
+// giveBack undoes take. A second call does nothing.
+func (f *foreground) giveBack() {
+	if f.master != nil {
+		f.host.Reset()
+		f.master.Close()
+		f.master = nil
+	}
 }
 
 // attach directs signals to the process.
@@ -45,16 +56,10 @@ func (f *foreground) resizer() func() {
 
 // serve waits for the program, and passes the terminal on meanwhile. It reaps
 // the children that which says (wait4(2)): the program's pid, or -1 for all.
-func (f *foreground) serve(which int) (int, error) {
+func (f *foreground) serve(which int) int {
 	if f.master == nil {
-		return f.wait(which), nil
+		return f.wait(which)
 	}
-	defer f.master.Close()
-	if err := f.host.Raw(); err != nil {
-		return -1, errdefs.Doing(err, "put the terminal into raw mode")
-	}
-	defer f.host.Reset()
-	f.host.Resize(f.master)
 	drained := make(chan struct{})
 	go func() {
 		console.Copy(f.master, os.Stdin, os.Stdout, f.pidfd)
@@ -63,7 +68,8 @@ func (f *foreground) serve(which int) (int, error) {
 	status := f.wait(which)
 	<-drained
 	f.relay.detach()
-	return status, nil
+	f.giveBack()
+	return status
 }
 
 // wait reaps children until the program is among them: as a subreaper, rung is

@@ -32,6 +32,7 @@ type RunOptions struct {
 func Run(ctx context.Context, o RunOptions) (int, error) {
 	o.fill()
 	f := &run{opts: &o}
+	defer f.giveBack()
 	f.relay, ctx = newRelay(ctx, o.Warn)
 	o.relay = f.relay
 	if !o.Detach {
@@ -62,13 +63,11 @@ func Run(ctx context.Context, o RunOptions) (int, error) {
 	if o.Detach {
 		return 0, nil
 	}
-	status, err := f.serve(-1)
+	status := f.serve(-1)
 	o.Trace("program", time.Since(begin))
 	begin = time.Now()
 	if !o.Keep {
-		if derr := c.remove(o.Warn); err == nil {
-			err = derr
-		}
+		err = c.remove(o.Warn)
 		o.Trace("delete", time.Since(begin))
 	}
 	return status, err
