@@ -121,6 +121,19 @@ state_of() { jq -r ".$2" "$HOOKS/state.$1"; }
 	delete --force
 }
 
+@test "hooks: each has the limit of open files of rung's caller" {
+	local kind
+	all_hooks 'ulimit -S -n >$dir/limit.${0##*/}'
+	config '.process.rlimits = [{type: "RLIMIT_NOFILE", soft: 55, hard: 66}]'
+	ulimit -S -n 777
+	run_ct
+	for kind in prestart createRuntime createContainer poststart poststop; do
+		equal "777" "$(<"$HOOKS/limit.$kind")"
+	done
+	# By then the process has its own.
+	equal "55" "$(<"$HOOKS/limit.startContainer")"
+}
+
 @test "hooks: createContainer sees the container's mounts before pivot_root, at the host's path" {
 	hook createContainer look "grep -c ' $ROOTFS/dev ' /proc/self/mountinfo >\$dir/seen; ls -d $WORK >>\$dir/seen"
 	run_ct
