@@ -12,6 +12,7 @@ require (
 	github.com/opencontainers/runtime-spec v1.3.0
 	github.com/sirupsen/logrus v1.9.4
 	github.com/urfave/cli/v3 v3.10.1
+	golang.org/x/net v0.58.0
 	golang.org/x/sys v0.47.0
 )
 

@@ -1,0 +1,221 @@
+//go:build ignore
+
+// This program writes tables.go: the numbers of the system calls of every
+// architecture that the runtime spec names.
+//
+//	apt-get download linux-source-6.1   (and unpack it)
+//	LINUX_SOURCE=/path/to/linux-source-6.1 go generate ./libcontainer/seccomp
+//
+// Go's architectures come from golang.org/x/sys/unix, whose tables are made
+// from the headers of the newest kernel. The seven that Go does not have come
+// from the tables of a kernel's source; to these are added the calls that are
+// newer than that source. The kernel gives a new call the same number on all
+// architectures, so those of loong64, the youngest one, are right.
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"go/format"
+	"log"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// lastOfSource is the newest call in the kernel's source that is read, 6.1.
+const lastOfSource = 450
+
+// table is one column of the result: numbers by name.
+type table map[string]int
+
+// columns are the tables in the order in which they are written. Either goarch
+// is that of x/sys; or file and abis say where to look in the kernel's source,
+// and base is what the numbers there are relative to.
+var columns = []struct {
+	name   string
+	goarch string
+	file   string
+	abis   string
+	base   int
+}{
+	{name: "X86", goarch: "386"},
+	{name: "X8664", goarch: "amd64"},
+	{name: "X32", file: "arch/x86/entry/syscalls/syscall_64.tbl", abis: "common x32"},
+	{name: "ARM", goarch: "arm"},
+	{name: "AArch64", goarch: "arm64"},
+	{name: "MIPS", goarch: "mips"},
+	{name: "MIPS64", goarch: "mips64"},
+	{name: "MIPS64N32", file: "arch/mips/kernel/syscalls/syscall_n32.tbl", abis: "n32", base: 6000},
+	{name: "PPC", goarch: "ppc"},
+	{name: "PPC64", goarch: "ppc64"},
+	{name: "S390", file: "arch/s390/kernel/syscalls/syscall.tbl", abis: "common 32"},
+	{name: "S390X", goarch: "s390x"},
+	{name: "PARISC", file: "arch/parisc/kernel/syscalls/syscall.tbl", abis: "common 32"},
+	{name: "PARISC64", file: "arch/parisc/kernel/syscalls/syscall.tbl", abis: "common 64"},
+	{name: "RISCV64", goarch: "riscv64"},
+	{name: "LoongArch64", goarch: "loong64"},
+	{name: "M68K", file: "arch/m68k/kernel/syscalls/syscall.tbl", abis: "common"},
+	{name: "SH", file: "arch/sh/kernel/syscalls/syscall.tbl", abis: "common"},
+}
+
+// placeholder matches entries that keep a number free and are no calls.
+var placeholder = regexp.MustCompile(`^(unused|reserved|available)\d*$|^arch_specific_syscall$`)
+
+func main() {
+	log.SetFlags(0)
+	log.SetPrefix("gen_tables: ")
+	kernel := os.Getenv("LINUX_SOURCE")
+	if kernel == "" {
+		log.Fatal("LINUX_SOURCE must name the folder of an unpacked Linux source")
+	}
+	sys, version := module("golang.org/x/sys")
+	newest := fromGo(sys, "loong64")
+	var tables []table
+	names := map[string]bool{}
+	for _, c := range columns {
+		var t table
+		if c.goarch != "" {
+			t = fromGo(sys, c.goarch)
+		} else {
+			t = fromKernel(filepath.Join(kernel, c.file), strings.Fields(c.abis), c.base)
+			for name, nr := range newest {
+				if nr > lastOfSource {
+					t[name] = c.base + nr
+				}
+			}
+		}
+		if c.name == "ARM" {
+			// arch/arm/include/uapi/asm/unistd.h: a second name, and the
+			// calls of ARM alone.
+			t["sync_file_range2"] = t["arm_sync_file_range"]
+			for i, name := range []string{"breakpoint", "cacheflush", "usr26", "usr32", "set_tls", "get_tls"} {
+				t[name] = 0xf0001 + i
+			}
+		}
+		for name := range t {
+			names[name] = true
+		}
+		tables = append(tables, t)
+	}
+	write(slices.Sorted(maps.Keys(names)), tables, version)
+}
+
+// module returns the folder and the version of a module of go.mod.
+func module(path string) (dir, version string) {
+	out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}} {{.Version}}", path).Output()
+	if err != nil {
+		log.Fatalf("go list -m %s: %v", path, err)
+	}
+	f := strings.Fields(string(out))
+	return f[0], f[1]
+}
+
+// fromGo reads the constants SYS_NAME of x/sys.
+func fromGo(sys, goarch string) table {
+	data, err := os.ReadFile(filepath.Join(sys, "unix", "zsysnum_linux_"+goarch+".go"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	t := table{}
+	for _, m := range regexp.MustCompile(`(?m)^\s+SYS_(\w+)\s+= (\d+)$`).FindAllStringSubmatch(string(data), -1) {
+		t.add(strings.ToLower(m[1]), m[2], 0)
+	}
+	return t
+}
+
+// fromKernel reads the lines "number abi name ..." of the given ABIs.
+func fromKernel(path string, abis []string, base int) table {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		log.Fatal(err)
+	}
+	t := table{}
+	for line := range strings.Lines(string(data)) {
+		f := strings.Fields(line)
+		if len(f) >= 3 && slices.Contains(abis, f[1]) {
+			t.add(f[2], f[0], base)
+		}
+	}
+	return t
+}
+
+func (t table) add(name, number string, base int) {
+	nr, err := strconv.Atoi(number)
+	if err != nil {
+		log.Fatal(err)
+	}
+	if !placeholder.MatchString(name) {
+		t[name] = base + nr
+	}
+}
+
+// write writes tables.go.
+func write(names []string, tables []table, version string) {
+	var out bytes.Buffer
+	fmt.Fprintf(&out, "// Code generated by gen_tables.go from golang.org/x/sys %s and the source of Linux 6.1. DO NOT EDIT.\n\n", version)
+	fmt.Fprintf(&out, "package seccomp\n\n// syscallNames holds the names of all system calls, sorted.\nconst syscallNames = \"\" +\n")
+	offsets := []int{0}
+	line := ""
+	for i, name := range names {
+		offsets = append(offsets, offsets[i]+len(name))
+		line += name
+		if last := i == len(names)-1; last {
+			fmt.Fprintf(&out, "%q\n", line)
+		} else if len(line) > 90 {
+			fmt.Fprintf(&out, "%q +\n", line)
+			line = ""
+		}
+	}
+	fmt.Fprintf(&out, "\n// syscallCount is the number of names.\nconst syscallCount = %d\n", len(names))
+	fmt.Fprintf(&out, "\n// nameOffsets says where in syscallNames each name begins, and where the last one ends.\nvar nameOffsets = [syscallCount + 1]uint16{")
+	numbers(&out, offsets)
+	for i, c := range columns {
+		row := make([]int, len(names))
+		for j, name := range names {
+			row[j] = compact(tables[i], name)
+		}
+		fmt.Fprintf(&out, "\nvar numbers%s = [syscallCount]uint16{", c.name)
+		numbers(&out, row)
+	}
+	src, err := format.Source(out.Bytes())
+	if err != nil {
+		log.Fatal(err)
+	}
+	if err := os.WriteFile("tables.go", src, 0o644); err != nil {
+		log.Fatal(err)
+	}
+}
+
+// compact returns the number as (*arch).number expands it.
+func compact(t table, name string) int {
+	nr, there := t[name]
+	switch {
+	case !there:
+		return 0xffff
+	case nr >= 0xf0000 && nr < 0xf0fff:
+		return nr - 0xf0000 + 0xf000
+	case nr >= 0xf000:
+		log.Fatalf("%s has the number %#x", name, nr)
+	}
+	return nr
+}
+
+func numbers(out *bytes.Buffer, list []int) {
+	for i, n := range list {
+		if i%16 == 0 {
+			out.WriteString("\n\t")
+		}
+		if n == 0xffff {
+			out.WriteString("none, ")
+		} else {
+			fmt.Fprintf(out, "%d, ", n)
+		}
+	}
+	out.WriteString("\n}\n")
+}

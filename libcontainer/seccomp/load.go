@@ -1,0 +1,108 @@
+package seccomp
+
+import (
+	"errors"
+	"unsafe"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/rungoci/rung/internal/errdefs"
+	"github.com/rungoci/rung/libcontainer/bundle/jsonfield"
+)
+
+// flagTsync is known to runc and not to the spec, and does nothing in either:
+// the thread that the filter is loaded on executes the program, and so ends
+// all others.
+const flagTsync = "SECCOMP_FILTER_FLAG_TSYNC"
+
+// flagWaitKillableRecv is in linux/seccomp.h since Linux 5.19.
+const flagWaitKillableRecv = 1 << 5
+
+// filterFlags returns linux.seccomp.flags as seccomp(2) takes them. Without
+// the field it is SPEC_ALLOW: the mitigation of speculative store bypass, which
+// the kernel otherwise switches on with a filter, costs programs dearly, and
+// runc's users go without it (runc does the same since 1.1.5).
+func filterFlags(s *specs.LinuxSeccomp) (uint32, error) {
+	if s.Flags == nil {
+		return unix.SECCOMP_FILTER_FLAG_SPEC_ALLOW, nil
+	}
+	var flags uint32
+	for i, name := range s.Flags {
+		flag, known := flagBit(name)
+		if !known {
+			return 0, errdefs.Field(jsonfield.Index("linux.seccomp.flags", i), "unknown flag "+jsonfield.Quote(string(name)))
+		}
+		flags |= flag
+	}
+	return flags, nil
+}
+
+func flagBit(name specs.LinuxSeccompFlag) (bit uint32, known bool) {
+	switch name {
+	case flagTsync:
+		return 0, true
+	case specs.LinuxSeccompFlagLog:
+		return unix.SECCOMP_FILTER_FLAG_LOG, true
+	case specs.LinuxSeccompFlagSpecAllow:
+		return unix.SECCOMP_FILTER_FLAG_SPEC_ALLOW, true
+	case specs.LinuxSeccompFlagWaitKillableRecv:
+		return flagWaitKillableRecv, true
+	}
+	return 0, false
+}
+
+// FlagSupported tells whether this kernel takes the flag of linux.seccomp.flags
+// with that name. It loads nothing: there is no program, and the kernel looks
+// at the flags first.
+func FlagSupported(name specs.LinuxSeccompFlag) bool {
+	flag, known := flagBit(name)
+	return known && supported(flag)
+}
+
+func supported(flag uint32) bool {
+	if flag&flagWaitKillableRecv != 0 {
+		flag |= unix.SECCOMP_FILTER_FLAG_NEW_LISTENER // it is for these alone
+	}
+	_, _, errno := unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, uintptr(flag), 0)
+	return errno == unix.EFAULT
+}
+
+// Load loads the program on the calling thread, which must be locked
+// (runtime.LockOSThread); other threads are not affected, and what the thread
+// executes is, for ever. It needs no_new_privs or CAP_SYS_ADMIN.
+//
+// listener is the descriptor of the listener if the program has one, marked
+// close-on-exec, and -1 otherwise. After a Load that succeeds the thread is under
+// the filter; Load itself makes one system call.
+func Load(p *Program) (listener int, err error) {
+	prog := unix.SockFprog{Len: uint16(len(p.Filter)), Filter: &p.Filter[0]}
+	// Raw: the scheduler must not come to make calls of its own afterwards.
+	fd, _, errno := unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, uintptr(p.Flags), uintptr(unsafe.Pointer(&prog)))
+	if errno != 0 {
+		return -1, loadError(p, errno)
+	}
+	if !p.Notify() {
+		return -1, nil
+	}
+	return int(fd), nil
+}
+
+func loadError(p *Program, errno unix.Errno) error {
+	e := &errdefs.Error{Doing: "load the seccomp filter", Field: "linux.seccomp", Err: errno}
+	switch errno {
+	case unix.EACCES:
+		e.Hint = "without CAP_SYS_ADMIN a filter needs process.noNewPrivileges"
+	case unix.EINVAL:
+		switch {
+		case !supported(p.Flags & flagWaitKillableRecv):
+			e.Field = "linux.seccomp.flags"
+			e.Err = errors.New("this kernel does not know SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV (Linux 5.19)")
+		case !supported(0):
+			e.Hint = "this kernel is built without CONFIG_SECCOMP_FILTER"
+		}
+	case unix.EBUSY:
+		e.Hint = "rung runs under a filter with a listener already, and Linux allows only one"
+	}
+	return e
+}
