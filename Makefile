@@ -39,6 +39,17 @@ test-integration: deps-test rung ## bats tests of the binary (root)
 test-engines: deps-engines rung ## rung under real containerd and Docker, and a whole Debian inside (root)
 	@RUNG=$(CURDIR)/rung tests/engines/run.sh
 
+# PASS picks passes (root-cgroupfs), TESTS files of tests/integration: make test-vm TESTS="cgroups.bats lifecycle.bats".
+.PHONY: test-vm vm-shell vm-image
+test-vm: deps-vm rung ## the integration tests on a Debian with systemd and cgroup v2, in QEMU (root; TESTS="cgroups.bats" picks files)
+	@RUNG=$(CURDIR)/rung PASS="$(PASS)" TESTS="$(TESTS)" tests/vm/run.sh
+
+vm-shell: deps-vm rung ## a root shell on that Debian, with rung
+	@RUNG=$(CURDIR)/rung tests/vm/shell.sh
+
+vm-image: deps-vm ## make that Debian's disk, if it is not there yet
+	@tests/vm/image.sh
+
 .PHONY: bench
 bench: deps-bench rung ## measure rung, runc and crun side by side (root; BENCH="run state" picks rows, BENCH_MD=FILE)
 	@RUNG=$(CURDIR)/rung tests/bench/bench.sh
@@ -73,8 +84,8 @@ clean: ## remove what was built
 	rm -rf rung dist coverage.out
 
 # What a target needs on the machine; see scripts/deps.sh.
-.PHONY: deps-build deps-demo deps-test deps-engines deps-bench deps-lint
-deps-build deps-demo deps-test deps-engines deps-bench deps-lint: deps-%:
+.PHONY: deps-build deps-demo deps-test deps-engines deps-vm deps-bench deps-lint
+deps-build deps-demo deps-test deps-engines deps-vm deps-bench deps-lint: deps-%:
 	@scripts/deps.sh $*
 
 .PHONY: help

@@ -26,6 +26,11 @@ needs() {
     engines  docker                              docker-cli|docker.io
     engines  debootstrap                         debootstrap
     engines  tmux                                tmux
+    vm       qemu-system-x86_64                  qemu-system-x86
+    vm       debootstrap                         debootstrap
+    vm       deb:debian-archive-keyring          debian-archive-keyring
+    vm       cpio                                cpio
+    vm       mke2fs                              e2fsprogs
     bench    hyperfine                           hyperfine
     bench    runc                                runc
     bench    crun                                crun
@@ -35,11 +40,11 @@ TABLE
 # Which sets a set brings with it.
 expand() {
   case $1 in
-  build | lint) echo "$1 build" ;;
+  build | lint | vm) echo "$1 build" ;;
   demo) echo "build rootfs" ;;
   test | engines | bench) echo "$1 build rootfs" ;;
   *)
-    echo "deps.sh: unknown set '$1' (build, lint, demo, test, engines, bench)" >&2
+    echo "deps.sh: unknown set '$1' (build, lint, demo, test, engines, vm, bench)" >&2
     return 2
     ;;
   esac
@@ -107,7 +112,7 @@ check_go() {
 }
 
 [ $# -gt 0 ] || {
-  echo "usage: deps.sh SET... (build, lint, demo, test, engines, bench)" >&2
+  echo "usage: deps.sh SET... (build, lint, demo, test, engines, vm, bench)" >&2
   exit 2
 }
 sets=

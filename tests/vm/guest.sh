@@ -1,0 +1,26 @@
+#!/bin/bash
+# guest.sh: runs in the virtual machine, as root, called by systemd. Its output goes to the host: "PASS/FILE: TAP".
+# /mnt/work/job says what to do (run.sh wrote it).
+set -uo pipefail
+# The port to the host; udev makes the link.
+for ((tries = 0; tries < 100; tries++)); do
+  [ ! -e /dev/virtio-ports/rung ] || break
+  sleep 0.1
+done
+exec >/dev/virtio-ports/rung 2>&1 || exit
+# A file name on the share is looked up on the host each time: work on copies.
+cp /mnt/work/rung /usr/local/bin/rung
+mkdir -p /usr/local/lib/rung-tests
+cp -r /mnt/tree/tests/integration /mnt/work/testhelper /usr/local/lib/rung-tests/
+chmod -R a+rX /usr/local/lib/rung-tests
+cd /usr/local/lib/rung-tests || exit
+# shellcheck source=/dev/null
+source /mnt/work/job
+echo "rung-vm: $(uname -sr), $(systemctl --version | head -n 1), cgroup $(stat -f -c %T /sys/fs/cgroup)"
+# The processor of an emulated machine says nothing of the host's: no test may depend on it.
+export RUNG=/usr/local/bin/rung RUNG_TEST_HELPER=$PWD/testhelper RUNG_TEST_LIVE=1
+for pass in $PASSES; do
+  # shellcheck disable=SC2086 # a list of files
+  bash "/mnt/tree/tests/vm/passes/$pass.sh" $TESTS 2>&1 | sed -u "s|^|$pass/|"
+done
+echo "rung-vm: done"

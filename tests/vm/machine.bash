@@ -1,0 +1,40 @@
+# shellcheck shell=bash
+# The virtual machine, as seen from the host.
+
+VM_DIR=$(cd "${BASH_SOURCE[0]%/*}" && pwd)
+# What limits the machine's time: a command to put before it.
+VM_LIMIT=()
+VM_TREE=$(realpath "$VM_DIR/../..")
+
+# prepare_work: a folder WORK, seen in the machine as /mnt/work, with the binary under test and the tests' helper.
+prepare_work() {
+  if [ "$(dpkg --print-architecture)" != amd64 ]; then
+    echo "the virtual machine is for amd64 hosts only" >&2
+    return 1
+  fi
+  WORK=$(mktemp -d "${TMPDIR:-/tmp}/rung-vm.XXXXXX")
+  trap 'rm -rf --one-file-system "$WORK"' EXIT
+  chmod 755 "$WORK"
+  cp "${RUNG:-$VM_TREE/rung}" "$WORK/rung"
+  (cd "$VM_TREE" && CGO_ENABLED=0 "${GO:-go}" build -o "$WORK/testhelper" ./tests/integration/cmd/testhelper)
+}
+
+# machine APPEND ARG...: runs QEMU until the machine is turned off; APPEND is for the kernel's command line. The tree is
+# /mnt/tree in it, WORK is /mnt/work, both read-only. What the machine writes to its disk is gone afterwards.
+#
+# KVM is used only if VM_ACCEL=kvm asks for it: where it is itself emulated it may be there and not work.
+machine() {
+  local append=$1 image
+  shift
+  image=$("$VM_DIR/image.sh")
+  local accel="tcg,thread=multi"
+  [ "${VM_ACCEL:-tcg}" = tcg ] || accel=$VM_ACCEL
+  "${VM_LIMIT[@]}" qemu-system-x86_64 -accel "$accel" -cpu max -smp "${VM_CPUS:-2}" -m "${VM_MEMORY:-3072}" \
+    -nodefaults -display none -no-reboot -nic none \
+    -kernel "$image/vmlinuz" -initrd "$image/initrd" \
+    -append "console=ttyS0 quiet systemd.show_status=0 mitigations=off panic=-1 $append" \
+    -drive "file=$image/root.ext4,format=raw,if=virtio,snapshot=on,cache=unsafe" \
+    -virtfs "local,path=$VM_TREE,mount_tag=tree,security_model=none,readonly=on,multidevs=remap" \
+    -virtfs "local,path=$WORK,mount_tag=work,security_model=none,readonly=on,multidevs=remap" \
+    "$@"
+}

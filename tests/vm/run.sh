@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# run.sh: the integration tests in a virtual machine: a Debian host with systemd and cgroup v2 only. One line per test as it
+# ends, in the end "N passed, M failed, K skipped"; the exit status is 1 if a test failed, the machine died, or it took
+# too long.
+#
+# From the environment:
+#   RUNG         the binary under test (default: rung in the repository's root)
+#   PASS         which passes are run, of those in passes/ (default: all of them)
+#   TESTS        which files of tests/integration (default: those that the pass names, mostly all)
+#   VM_TIMEOUT   seconds that all of it may take (default 5400)
+#   VM_LOG       keep the machine's console in this file
+#   RUNG_TEST_PATIENCE, RUNG_CRASH_ROUNDS, JOBS   as for tests/integration/run.sh
+set -euo pipefail
+# shellcheck source-path=SCRIPTDIR
+source "${BASH_SOURCE[0]%/*}/machine.bash"
+
+passes=${PASS:-root-cgroupfs}
+for pass in $passes; do
+  [ -e "$VM_DIR/passes/$pass.sh" ] || {
+    echo "there is no pass $pass; there are:" "$(cd "$VM_DIR/passes" && printf '%s ' ./*.sh | sed 's/\.\/\|\.sh//g')" >&2
+    exit 2
+  }
+done
+prepare_work
+console=${VM_LOG:-$WORK/console.log}
+: >"$console"
+
+# What the machine is to do. Timeouts are long: an emulated processor is ten times slower, and perhaps shared.
+{
+  printf '%s=%q\n' PASSES "$passes" TESTS "${TESTS-}"
+  printf 'export %s=%q\n' RUNG_TEST_PATIENCE "${RUNG_TEST_PATIENCE:-60}" RUNG_CRASH_ROUNDS "${RUNG_CRASH_ROUNDS:-10}" \
+    JOBS "${JOBS:-${VM_CPUS:-2}}"
+} >"$WORK/job"
+
+# The image first: its making is not part of the time limit.
+"$VM_DIR/image.sh" >/dev/null
+
+# Results come as "PASS/FILE: TAP". What was planned and is not there, because the machine died, has failed.
+status=0
+VM_LIMIT=(timeout -k 5 "${VM_TIMEOUT:-5400}")
+machine rung.tests=1 -serial "file:$console" -chardev file,id=words,path=/proc/self/fd/1 \
+  -device virtio-serial-pci -device virtserialport,chardev=words,name=rung </dev/null | tee "$WORK/words" || true
+awk -f "$VM_DIR/count.awk" "$WORK/words" || status=$?
+if [ "$status" -ne 0 ]; then
+  echo "--- the end of the machine's console" >&2
+  tail -n 30 "$console" >&2
+fi
+exit "$status"
