@@ -105,7 +105,7 @@ func app() *cli.Command {
 			return ctx, checkRoot(cmd.String("root"))
 		},
 		Commands: []*cli.Command{
-			createCommand(), deleteCommand(), execCommand(), featuresCommand(), killCommand(), listCommand(), pauseCommand(),
+			createCommand(), deleteCommand(), eventsCommand(), execCommand(), featuresCommand(), killCommand(), listCommand(), pauseCommand(),
 			psCommand(), resumeCommand(), runCommand(), specCommand(), startCommand(), stateCommand(), updateCommand(),
 		},
 		// Without a command rung says what there is.

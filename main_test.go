@@ -110,7 +110,7 @@ func TestCommandLine(t *testing.T) {
 		t.Errorf("the commands are not in order: %v", names)
 	}
 	// What containerd, CRI-O, Docker and Podman call.
-	for _, name := range []string{"create", "start", "run", "exec", "state", "kill", "delete", "list", "pause", "resume", "ps", "update", "spec", "features"} {
+	for _, name := range []string{"create", "start", "run", "exec", "state", "kill", "delete", "list", "pause", "resume", "ps", "update", "events", "spec", "features"} {
 		if !slices.Contains(names, name) {
 			t.Errorf("there is no command %s", name)
 		}

@@ -3,7 +3,7 @@
 
 load helpers
 
-COMMANDS=(create start run state kill delete list spec features ps update)
+COMMANDS=(create start run state kill delete list spec features ps update events)
 
 # plain ARG...: the binary without --root.
 plain() {
@@ -69,6 +69,7 @@ plain() {
 		list --format -f --quiet -q
 		spec --bundle -b --rootless
 		ps --format -f
+		events --interval --stats
 		update --resources -r --blkio-weight --cpu-period --cpu-quota --cpu-burst --cpu-share --cpu-rt-period --cpu-rt-runtime --cpuset-cpus --cpuset-mems --cpu-idle --memory --memory-reservation --memory-swap --pids-limit --l3-cache-schema --mem-bw-schema
 	END
 }
@@ -101,7 +102,7 @@ plain() {
 
 @test "cli: a wrong number of arguments is an error that names the command" {
 	local command
-	for command in create start run state delete update; do
+	for command in create start run state delete update events; do
 		rung_usage_error "$command"
 		contains "$err" "$command"
 		rung_usage_error "$command" "$CT" more
