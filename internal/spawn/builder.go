@@ -13,22 +13,30 @@ import (
 // builder turns a Request into the list of operations of the child. It keeps
 // everything alive that the list points to.
 type builder struct {
-	req           *Request
-	ops           []op
-	what          []step
-	twoStage      bool
-	reportFD      uintptr
-	scratch       report
-	first, second cloneArgs
-	alive         int32 // see cloneAndRun
-	pidFD         int32
-	argv          []*byte
-	envv          []*byte
-	strings       [][]byte
-	mask          unix.Sigset_t
-	action        [4]uint64 // struct sigaction of the kernel: SIG_DFL, no flags
-	limit         [2]uint64 // struct rlimit64: soft, hard
-	moved         []int
+	req      *Request
+	ops      []op
+	what     []step
+	twoStage bool
+	// newUser and joinUser tell that the process goes to another user
+	// namespace: a new one, or one of req.Join.
+	newUser, joinUser bool
+	// waitEnd and goEnd are the pipe on which a process in a new user
+	// namespace waits for Request.Prepare.
+	waitEnd, goEnd *os.File
+	mapReport      report
+	byte           [1]byte
+	reportFD       uintptr
+	scratch        report
+	first, second  cloneArgs
+	alive          int32 // see cloneAndRun
+	pidFD          int32
+	argv           []*byte
+	envv           []*byte
+	strings        [][]byte
+	mask           unix.Sigset_t
+	action         [4]uint64 // struct sigaction of the kernel: SIG_DFL, no flags
+	limit          [2]uint64 // struct rlimit64: soft, hard
+	moved          []int
 }
 
 // newBuilder returns a builder on the heap. The list holds addresses inside it
@@ -63,42 +71,69 @@ func (b *builder) shares() bool {
 	return !b.twoStage && flags&(unix.CLONE_NEWTIME|unix.CLONE_NEWUSER) == 0
 }
 
-// firstFlags are the namespaces that clone3 makes. The cgroup namespace is
-// not among them: its root is the cgroup in which it is made, so it has to
-// wait until the process is in its cgroup.
-func (b *builder) firstFlags() uint64 { return b.req.New &^ unix.CLONE_NEWCGROUP }
+// late are the namespaces that clone3 does not make. The root of a cgroup
+// namespace is the cgroup in which it is made, so it has to wait until the
+// process is in its cgroup. The mqueue filesystem of an ipc namespace belongs
+// to who made that, so it waits until the process is root in a user namespace
+// that the same clone3 makes.
+func (b *builder) late() uint64 {
+	if b.newUser && !b.twoStage {
+		return unix.CLONE_NEWCGROUP | unix.CLONE_NEWIPC
+	}
+	return unix.CLONE_NEWCGROUP
+}
+
+// choose decides between one process and two, one after the other. Two are
+// needed where a pid namespace is joined or a time namespace gets offsets, as
+// both take effect only for children; and where the new namespaces must belong
+// to a user namespace that is not made by the same clone3.
+func (b *builder) choose() (err error) {
+	r := b.req
+	b.newUser = r.New&unix.CLONE_NEWUSER != 0
+	b.twoStage = r.TimeOffsets != "" || b.newUser && len(r.Join) > 0
+	for _, j := range r.Join {
+		b.joinUser = b.joinUser || j.Flag&unix.CLONE_NEWUSER != 0
+		b.twoStage = b.twoStage || j.Flag&unix.CLONE_NEWPID != 0
+	}
+	b.twoStage = b.twoStage || b.joinUser
+	if b.newUser {
+		b.waitEnd, b.goEnd, err = pipe()
+	}
+	return err
+}
 
 // build returns the operations, in the order that the kernel needs: cgroups
 // while the host's folders are visible and the process is unconfined, then
 // the namespaces, then the descriptors, then exec.
-//
-// Two processes are needed one after the other where a pid namespace is
-// joined or a time namespace gets offsets: both take effect only for children.
 func (b *builder) build(writeEnd *os.File) ([]op, error) {
 	r := b.req
-	b.twoStage = r.TimeOffsets != ""
-	for _, j := range r.Join {
-		b.twoStage = b.twoStage || j.Flag&unix.CLONE_NEWPID != 0
-	}
 	last := 3 + r.Preserve + len(r.Files) // report pipe; the program is last+1
 	b.reportFD = uintptr(last)
 	b.add(opFirst, "clone the init process", "", unix.SYS_CLONE3, uintptr(unsafe.Pointer(&b.first)), cloneArgsSize)
-	// The processes of a pid namespace that is joined must not get at the
-	// host's memory and descriptors by way of this one (CVE-2016-9962). It has
-	// to be the first; see cloneAndRun.
-	b.add(opCall, "hide the init process from other processes", "", unix.SYS_PRCTL, unix.PR_SET_DUMPABLE, 0)
+	// It has to be the first, see cloneAndRun, but where credentials change: who
+	// cannot be dumped does not own its files in /proc.
+	if !b.newUser && !b.joinUser {
+		b.hide()
+	}
 	report, err := b.away(int(writeEnd.Fd()), last+2)
 	if err != nil {
 		return nil, err
 	}
-	b.add(opCall, "hand the report pipe to the init process", "", unix.SYS_DUP3, uintptr(report), b.reportFD, unix.O_CLOEXEC)
-	if !b.twoStage {
-		b.dieWithParent()
+	waitFD, err := b.awayPipe(last + 2)
+	if err != nil {
+		return nil, err
 	}
+	b.add(opCall, "hand the report pipe to the init process", "", unix.SYS_DUP3, uintptr(report), b.reportFD, unix.O_CLOEXEC)
 	if r.OOMScoreAdj != "" {
 		atCwd := unix.AT_FDCWD
 		b.add(opCall, "open /proc/self/oom_score_adj", "process.oomScoreAdj", unix.SYS_OPENAT, uintptr(atCwd), b.str("/proc/self/oom_score_adj"), unix.O_WRONLY|unix.O_CLOEXEC)
 		b.add(opCallPrev, "set oom_score_adj to "+r.OOMScoreAdj, "process.oomScoreAdj", unix.SYS_WRITE, 0, b.str(r.OOMScoreAdj), uintptr(len(r.OOMScoreAdj)))
+	}
+	if !b.twoStage || b.newUser {
+		b.dieWithParent()
+	}
+	if b.joinUser {
+		b.hide()
 	}
 	for _, fd := range r.Tasks {
 		if fd, err = b.away(fd, last+2); err != nil {
@@ -106,16 +141,28 @@ func (b *builder) build(writeEnd *os.File) ([]op, error) {
 		}
 		b.add(opCall, "enter the cgroup (cgroup v1 tasks file)", "linux.cgroupsPath", unix.SYS_WRITE, uintptr(fd), b.str("0"), 1)
 	}
-	if err := b.namespaces(last + 2); err != nil {
+	if err := b.namespaces(last+2, waitFD); err != nil {
 		return nil, err
 	}
 	if err := b.descriptors(last); err != nil {
 		return nil, err
 	}
 	b.exec(last + 1)
-	b.add(opReport, "report", "", unix.SYS_WRITE, b.reportFD, uintptr(unsafe.Pointer(&b.scratch)), reportSize)
-	b.add(opExit, "exit", "", unix.SYS_EXIT_GROUP, 127)
+	b.exit(b.reportFD)
 	return b.ops, nil
+}
+
+// exit ends the list.
+func (b *builder) exit(reportFD uintptr) {
+	b.add(opReport, "report", "", unix.SYS_WRITE, reportFD, uintptr(unsafe.Pointer(&b.scratch)), reportSize)
+	b.add(opExit, "exit", "", unix.SYS_EXIT_GROUP, 127)
+}
+
+// hide keeps other processes off this one's memory and descriptors: those of a
+// pid namespace that is joined could get at the host's by way of it
+// (CVE-2016-9962).
+func (b *builder) hide() {
+	b.add(opCall, "hide the init process from other processes", "", unix.SYS_PRCTL, unix.PR_SET_DUMPABLE, 0)
 }
 
 // dieWithParent has the kernel kill the process when the thread that made it
@@ -124,9 +171,9 @@ func (b *builder) dieWithParent() {
 	b.add(opCall, "bind the init process to its parent", "", unix.SYS_PRCTL, unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL))
 }
 
-func (b *builder) namespaces(free int) error {
+func (b *builder) namespaces(free, waitFD int) error {
 	r := b.req
-	if r.TimeOffsets != "" {
+	if r.TimeOffsets != "" && !b.newUser {
 		b.add(opCall, "make the time namespace", "linux.namespaces", unix.SYS_UNSHARE, unix.CLONE_NEWTIME)
 		atCwd := unix.AT_FDCWD
 		b.add(opCall, "open /proc/self/timens_offsets", "linux.timeOffsets", unix.SYS_OPENAT, uintptr(atCwd), b.str("/proc/self/timens_offsets"), unix.O_WRONLY|unix.O_CLOEXEC)
@@ -139,6 +186,12 @@ func (b *builder) namespaces(free int) error {
 		}
 		b.add(opCall, "join the namespace", j.Field, unix.SYS_SETNS, uintptr(fd), uintptr(j.Flag))
 	}
+	if b.newUser {
+		b.enterUser(waitFD)
+	}
+	if b.newUser || b.joinUser {
+		b.becomeRoot()
+	}
 	if r.Root != nil {
 		fd, err := b.away(int(r.Root.Fd()), free)
 		if err != nil {
@@ -148,15 +201,15 @@ func (b *builder) namespaces(free int) error {
 		b.add(opCall, "chroot into the root filesystem", "", unix.SYS_CHROOT, b.str("."))
 	}
 	if b.twoStage {
-		b.second = cloneArgs{flags: unix.CLONE_PARENT | b.firstFlags()}
+		b.second = cloneArgs{flags: unix.CLONE_PARENT | r.New&^b.late()&^unix.CLONE_NEWUSER}
 		if r.TimeOffsets != "" {
 			b.second.flags &^= unix.CLONE_NEWTIME
 		}
 		b.add(opClone, "clone into the joined namespaces", "linux.namespaces", unix.SYS_CLONE3, uintptr(unsafe.Pointer(&b.second)), cloneArgsSize)
 		b.dieWithParent()
 	}
-	if r.New&unix.CLONE_NEWCGROUP != 0 {
-		b.add(opCall, "make the cgroup namespace", "linux.namespaces", unix.SYS_UNSHARE, unix.CLONE_NEWCGROUP)
+	if late := r.New & b.late(); late != 0 {
+		b.add(opCall, "make the remaining namespaces", "linux.namespaces", unix.SYS_UNSHARE, uintptr(late))
 	}
 	return nil
 }
@@ -215,6 +268,9 @@ func (b *builder) exec(exeFD int) {
 		b.add(opCall, "reset an ignored signal", "", unix.SYS_RT_SIGACTION, uintptr(sig), uintptr(unsafe.Pointer(&b.action)), 0, sigsetSize)
 	}
 	b.add(opCall, "unblock the signals", "", unix.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK, uintptr(unsafe.Pointer(&b.mask)), 0, sigsetSize)
+	if b.newUser || b.joinUser {
+		b.add(opCall, "lower the capabilities", "", unix.SYS_CAPSET, uintptr(unsafe.Pointer(&capHeader)), uintptr(unsafe.Pointer(&permitted)))
+	}
 	b.add(opCall, "run rung init", "", unix.SYS_EXECVEAT, uintptr(exeFD), b.str(""),
 		uintptr(unsafe.Pointer(&b.argv[0])), uintptr(unsafe.Pointer(&b.envv[0])), unix.AT_EMPTY_PATH)
 }
@@ -244,6 +300,10 @@ func (b *builder) away(fd, free int) (int, error) {
 }
 
 func (b *builder) close() {
+	if b.waitEnd != nil {
+		b.waitEnd.Close()
+		b.goEnd.Close()
+	}
 	for _, fd := range b.moved {
 		unix.Close(fd)
 	}

@@ -29,6 +29,9 @@ const (
 	opCallPrev
 	// opFirst is the clone that makes the child, which goes on in the list.
 	opFirst
+	// opWait is a read of one byte; the end of the file instead means that
+	// the parent is gone, and is an error: EPIPE.
+	opWait
 	// opClone is a clone3 after which the list goes on in the new process;
 	// the old one reports the new pid and exits.
 	opClone
@@ -45,8 +48,8 @@ type op struct {
 	arg  [5]uintptr
 }
 
-// report is what the child writes to the report pipe: either the pid of the
-// process that goes on in its place, or the operation that failed.
+// report is what the child writes to the report pipe: the pid of the process
+// that goes on in its place, or mapRequest, or the operation that failed.
 type report struct {
 	pid   int32
 	op    int32
@@ -97,6 +100,9 @@ func cloneAndRun(ops []op, scratch *report, alive *int32) (pid uintptr, errno sy
 			// It cannot return.
 		case o.kind == opClone && e == 0 && r != 0:
 			scratch.pid, scratch.op, scratch.errno = int32(r), 0, 0
+			i = len(ops) - 2
+		case o.kind == opWait && e == 0 && r == 0:
+			scratch.pid, scratch.op, scratch.errno = 0, int32(i), int32(syscall.EPIPE)
 			i = len(ops) - 2
 		case e != 0 && o.kind != opTry && o.kind != opReport:
 			scratch.pid, scratch.op, scratch.errno = 0, int32(i), int32(e)

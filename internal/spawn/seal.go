@@ -26,7 +26,23 @@ func Seal(dir string) (*os.File, error) {
 	if f := sealedOverlay(dir); f != nil {
 		return f, nil
 	}
-	f, err := sealedCopy()
+	return copySealed(readable)
+}
+
+// SealUnreadable is Seal for a process in another user namespace. What it
+// returns can be executed and not be read, which keeps others there off the
+// process; see permitted. An overlay shows the mode of the host's file, so it
+// is always a copy.
+func SealUnreadable() (*os.File, error) { return copySealed(unreadable) }
+
+// The modes of a sealed copy.
+const (
+	readable   = 0o555
+	unreadable = 0o111
+)
+
+func copySealed(mode uint32) (*os.File, error) {
+	f, err := sealedCopy(mode)
 	return f, errdefs.Doing(err, "seal rung's own binary for the container (CVE-2019-5736)")
 }
 
@@ -82,8 +98,8 @@ func sameProgram(f *os.File) bool {
 	return a.Size == b.Size && a.Mtim == b.Mtim && b.Mode&unix.S_IFMT == unix.S_IFREG
 }
 
-// sealedCopy copies the program into a memfd and seals it.
-func sealedCopy() (*os.File, error) {
+// sealedCopy copies the program into a memfd, gives it its mode and seals it.
+func sealedCopy(mode uint32) (*os.File, error) {
 	src, err := os.Open("/proc/self/exe")
 	if err != nil {
 		return nil, err
@@ -102,6 +118,10 @@ func sealedCopy() (*os.File, error) {
 	if _, err := io.Copy(f, src); err != nil {
 		f.Close()
 		return nil, err
+	}
+	if err := unix.Fchmod(fd, mode); err != nil {
+		f.Close()
+		return nil, os.NewSyscallError("fchmod", err)
 	}
 	const seals = unix.F_SEAL_SEAL | unix.F_SEAL_SHRINK | unix.F_SEAL_GROW | unix.F_SEAL_WRITE
 	if _, err := unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS, seals); err != nil {

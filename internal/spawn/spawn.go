@@ -38,12 +38,20 @@ type Join struct {
 
 // Request describes a process to start.
 type Request struct {
-	// New holds the CLONE_NEW* flags of the namespaces to make.
+	// New holds the CLONE_NEW* flags of the namespaces to make. They belong to
+	// the user namespace that the process ends up in.
 	New uint64
-	// Join holds the namespaces to enter, in that order.
+	// Join holds the namespaces to enter, in that order. A new user namespace
+	// is entered after them.
 	Join []Join
+	// Prepare is called with the pid of the process when it is in its new user
+	// namespace, and waits there. It writes the id mappings, which only a
+	// process in the parent namespace can do in general (user_namespaces(7)),
+	// and anything else that the process will have lost the right to.
+	Prepare func(pid int) error
 	// TimeOffsets is what to write to timens_offsets(7) of the new time
-	// namespace; "" leaves the clocks alone.
+	// namespace; "" leaves the clocks alone. With a new user namespace that is
+	// left to Prepare, which finds the new time namespace in place.
 	TimeOffsets string
 	// Root becomes the root folder, once the namespaces are entered; nil
 	// leaves it alone.
@@ -81,6 +89,9 @@ type Process struct {
 	what   []step
 }
 
+// mapRequest is the op of a report that asks for Request.Prepare.
+const mapRequest = -1
+
 // step says, for a person, what an operation of the child is for.
 type step struct{ doing, field string }
 
@@ -97,6 +108,10 @@ func Start(r *Request) (*Process, error) {
 	defer writeEnd.Close()
 	b := newBuilder(r)
 	defer b.close()
+	if err := b.choose(); err != nil {
+		readEnd.Close()
+		return nil, err
+	}
 	ops, err := b.build(writeEnd)
 	if err != nil {
 		readEnd.Close()
@@ -108,11 +123,52 @@ func Start(r *Request) (*Process, error) {
 		return nil, err
 	}
 	p := &Process{Pid: pid, PidFD: os.NewFile(uintptr(pidFD), "pidfd"), report: readEnd, what: b.what}
+	if b.newUser || b.twoStage {
+		writeEnd.Close() // or its end would never be read
+	}
+	if b.newUser {
+		if err := p.prepare(b); err != nil {
+			p.abandon()
+			return nil, err
+		}
+	}
 	if b.twoStage {
-		writeEnd.Close()
 		return p.adopt()
 	}
 	return p, nil
+}
+
+// prepare calls Request.Prepare when the process is in its user namespace, and
+// lets it go on.
+func (p *Process) prepare(b *builder) error {
+	if b.twoStage {
+		// Only the process knows when it is there.
+		rep, err := p.readReport()
+		switch {
+		case err != nil:
+			return fmt.Errorf("the process that makes the user namespace died early: %w", err)
+		case rep.op != mapRequest:
+			return p.failed(rep)
+		}
+	}
+	if err := b.req.Prepare(p.Pid); err != nil {
+		// If it failed itself, it says why, and the rest comes of that.
+		if n, _ := unix.Poll([]unix.PollFd{{Fd: int32(p.report.Fd()), Events: unix.POLLIN}}, 0); n > 0 {
+			if rep, rerr := p.readReport(); rerr == nil && rep.op >= 0 {
+				return p.failed(rep)
+			}
+		}
+		return err
+	}
+	_, err := b.goEnd.Write([]byte{1})
+	return errdefs.Doing(err, "let the process in the new user namespace go on")
+}
+
+// abandon ends a process that did not become what was asked for.
+func (p *Process) abandon() {
+	_ = unix.PidfdSendSignal(int(p.PidFD.Fd()), unix.SIGKILL, nil, 0)
+	p.Wait()
+	p.Close()
 }
 
 // adopt replaces the first stage, which reports the pid of the second and
@@ -219,7 +275,7 @@ func (b *builder) clone(ops []op) (pid, pidFD int, err error) {
 		pidFD:      uint64(uintptr(unsafe.Pointer(&b.pidFD))),
 	}
 	if !b.twoStage {
-		b.first.flags |= b.firstFlags()
+		b.first.flags |= b.req.New &^ b.late()
 	}
 	if b.shares() {
 		b.first.flags |= unix.CLONE_VM | unix.CLONE_VFORK | unix.CLONE_CHILD_CLEARTID
@@ -267,7 +323,7 @@ func keepMemoryAttributes() func() {
 func cloneHint(errno error) string {
 	switch {
 	case errors.Is(errno, unix.EPERM):
-		return "making namespaces needs root (CAP_SYS_ADMIN)"
+		return "making namespaces needs root (CAP_SYS_ADMIN), or a user namespace that the host lets everybody make"
 	case errors.Is(errno, unix.ENOSPC):
 		return "a limit in /proc/sys/user/max_*_namespaces is reached"
 	case errors.Is(errno, unix.EAGAIN):

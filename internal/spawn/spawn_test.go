@@ -32,6 +32,15 @@ func tell() {
 		fmt.Println(link)
 	}
 	fmt.Println("pid", os.Getpid())
+	groups, _ := os.Getgroups()
+	fmt.Println("ids", os.Getuid(), os.Getgid(), "groups", groups)
+	uidMap, _ := os.ReadFile("/proc/self/uid_map")
+	fmt.Print("uid_map ", string(uidMap))
+	dumpable, _ := unix.PrctlRetInt(unix.PR_GET_DUMPABLE, 0, 0, 0, 0)
+	fmt.Println("dumpable", dumpable)
+	if utsIsOwn() {
+		fmt.Println("uts owned by own user namespace")
+	}
 	fds, _ := os.ReadDir("/proc/self/fd")
 	for _, fd := range fds {
 		target, _ := os.Readlink("/proc/self/fd/" + fd.Name())
@@ -56,9 +65,11 @@ func spawned(t *testing.T, r *Request) (string, error) {
 		t.Fatal(err)
 	}
 	defer read.Close()
-	exe, err := Seal(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
+	exe := r.Exe
+	if exe == nil {
+		if exe, err = Seal(t.TempDir()); err != nil {
+			t.Fatal(err)
+		}
 	}
 	defer exe.Close()
 	r.Exe, r.Args, r.Env = exe, []string{"spawned", "x"}, []string{"A=b"}
@@ -241,7 +252,8 @@ func TestSealed(t *testing.T) {
 			}
 			return f, nil
 		},
-		"memfd": sealedCopy,
+		"memfd":      func() (*os.File, error) { return sealedCopy(readable) },
+		"unreadable": SealUnreadable,
 	} {
 		t.Run(name, func(t *testing.T) {
 			f, err := seal()

@@ -2,8 +2,6 @@ package bundle
 
 import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
-
-	"github.com/rungoci/rung/libcontainer/bundle/jsonfield"
 )
 
 // This file is the one place that says what the spec knows and rung does not
@@ -18,21 +16,6 @@ var unsupported = [...]struct {
 	what string
 	asks func(*specs.Spec, *specs.Linux) string
 }{
-	{"user namespaces", func(_ *specs.Spec, l *specs.Linux) string {
-		for i := range l.Namespaces {
-			if l.Namespaces[i].Type == specs.UserNamespace {
-				return jsonfield.Index("linux.namespaces", i)
-			}
-		}
-		return ""
-	}},
-	{"user namespaces", func(_ *specs.Spec, l *specs.Linux) string {
-		return when(len(l.UIDMappings) > 0, "linux.uidMappings")
-	}},
-	{"user namespaces", func(_ *specs.Spec, l *specs.Linux) string {
-		return when(len(l.GIDMappings) > 0, "linux.gidMappings")
-	}},
-	{"id-mapped mounts", idMappedMount},
 	{"seccomp filters", func(_ *specs.Spec, l *specs.Linux) string {
 		s := l.Seccomp
 		return when(s != nil && (s.DefaultAction != "" || len(s.Syscalls) > 0), "linux.seccomp")
@@ -66,24 +49,6 @@ var unsupportedProcess = [...]struct {
 	{"SELinux labels", func(p *specs.Process) string {
 		return when(p.SelinuxLabel != "", "selinuxLabel")
 	}},
-}
-
-func idMappedMount(s *specs.Spec, _ *specs.Linux) string {
-	for i := range s.Mounts {
-		m, field := &s.Mounts[i], jsonfield.Index("mounts", i)
-		switch {
-		case len(m.UIDMappings) > 0:
-			return field + ".uidMappings"
-		case len(m.GIDMappings) > 0:
-			return field + ".gidMappings"
-		}
-		for j, option := range m.Options {
-			if option == "idmap" || option == "ridmap" {
-				return jsonfield.Index(field+".options", j)
-			}
-		}
-	}
-	return ""
 }
 
 // supported refuses what is in the tables above.

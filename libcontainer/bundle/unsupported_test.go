@@ -6,18 +6,7 @@ import (
 
 func TestUnsupported(t *testing.T) {
 	const not = ` are not supported by this version of rung`
-	mount := func(m string) string {
-		return `{"mounts": [{"destination": "/x", "type": "none", "source": "/x", ` + m + `}]}`
-	}
 	testRefusals(t, []refusal{
-		{`{"linux": {"namespaces": [{"type": "pid"}, {"type": "user"}]}}`, `linux.namespaces[1]: user namespaces` + not},
-		{`{"linux": {"namespaces": [{"type": "user", "path": "/proc/1/ns/user"}]}}`, `linux.namespaces[0]: user namespaces` + not},
-		{`{"linux": {"uidMappings": [{}]}}`, `linux.uidMappings: user namespaces` + not},
-		{`{"linux": {"gidMappings": [{}]}}`, `linux.gidMappings: user namespaces` + not},
-		{mount(`"uidMappings": [{}]`), `mounts[0].uidMappings: id-mapped mounts` + not},
-		{mount(`"gidMappings": [{}]`), `mounts[0].gidMappings: id-mapped mounts` + not},
-		{mount(`"options": ["bind", "idmap"]`), `mounts[0].options[1]: id-mapped mounts` + not},
-		{mount(`"options": ["rbind", "ro", "ridmap"]`), `mounts[0].options[2]: id-mapped mounts` + not},
 		{`{"linux": {"seccomp": {"defaultAction": "SCMP_ACT_ALLOW"}}}`, `linux.seccomp: seccomp filters` + not},
 		{`{"linux": {"seccomp": {"syscalls": [{}]}}}`, `linux.seccomp: seccomp filters` + not},
 		{`{"process": {"apparmorProfile": "p"}}`, `process.apparmorProfile: AppArmor profiles` + not},
@@ -36,7 +25,6 @@ func TestUnsupported(t *testing.T) {
 	testAccepted(t, []string{
 		`{"linux": {"uidMappings": [], "gidMappings": [], "seccomp": {}, "mountLabel": "", "intelRdt": {}, "netDevices": {}, "memoryPolicy": {}}}`,
 		`{"process": {"apparmorProfile": "", "selinuxLabel": ""}}`,
-		mount(`"options": ["bind"], "uidMappings": [], "gidMappings": []`),
 	})
 	for patch, want := range map[string]string{
 		`{"args": ["a"], "cwd": "/", "apparmorProfile": "p"}`: `apparmorProfile: AppArmor profiles` + not,

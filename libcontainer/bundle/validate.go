@@ -23,6 +23,7 @@ var checks = [...]func(*validator) error{
 	(*validator).hooks,
 	(*validator).namespaces,
 	(*validator).timeOffsets,
+	(*validator).userNamespace,
 	(*validator).sysctls,
 	(*validator).devices,
 	(*validator).paths,

@@ -17,6 +17,9 @@ func (v *validator) mounts() error {
 		if err := checkMount(field, m); err != nil {
 			return err
 		}
+		if err := v.idMapped(field, m); err != nil {
+			return err
+		}
 		if !strings.HasPrefix(m.Destination, "/") {
 			v.warn(field+".destination", "should be an absolute path, taking "+
 				jsonfield.Quote(m.Destination)+" as relative to /")

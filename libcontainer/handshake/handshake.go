@@ -9,6 +9,8 @@
 //	outside                         inside
 //	Config, Message    ->
 //	Network            ->           with the namespace's file, if there is a new one
+//	                   <-  Source (a SourceRequest)                   for each mount whose source the inside cannot open
+//	Source             ->           with the source's descriptor, or Failed
 //	                   <-  Terminal (with the master's descriptor)   if a terminal is asked for
 //	                   <-  Mounted                                   if Message.PauseForHooks
 //	HooksDone          ->
@@ -61,6 +63,9 @@ type Message struct {
 	// already, and only has to become the user's program. Config is then a
 	// config.json with the process object and little else.
 	Join bool `json:"join,omitempty"`
+	// Userns says that the container has another user namespace than the
+	// outside, which then does what takes rights on the host.
+	Userns bool `json:"userns,omitempty"`
 	// NoHugePages says that the caller does without transparent huge pages
 	// (PR_SET_THP_DISABLE), which the program inherits. The inside always does.
 	NoHugePages bool `json:"noHugePages,omitempty"`
@@ -105,6 +110,7 @@ const (
 	KindNetwork   Kind = 'N'
 	KindConfig    Kind = 'C'
 	KindMessage   Kind = 'M'
+	KindSource    Kind = 's'
 	KindTerminal  Kind = 'T'
 	KindMounted   Kind = 'H'
 	KindHooksDone Kind = 'h'
@@ -112,6 +118,19 @@ const (
 	KindRelease   Kind = 'G'
 	KindFailed    Kind = 'E'
 )
+
+// SourceRequest is the body of a Source frame of the inside. The outside
+// answers with such a frame and a descriptor: of a detached tree of mounts if
+// the mount is id-mapped, else of the source itself, opened with O_PATH in the
+// container's mount namespace.
+type SourceRequest struct {
+	// Mount is the index of the mount, those of Message after those of the
+	// config, or RootSource.
+	Mount int `json:"mount"`
+}
+
+// RootSource stands for the root filesystem.
+const RootSource = -1
 
 // Timing is how long a step of the inside took.
 type Timing struct {
@@ -189,7 +208,7 @@ func (c *Conn) SendError(err error) error {
 type Frame struct {
 	Kind Kind
 	Body []byte
-	// File came with a Terminal or Network frame.
+	// File came with a Terminal, Network or Source frame.
 	File *os.File
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/rungoci/rung/libcontainer/gate"
 	"github.com/rungoci/rung/libcontainer/handshake"
 	"github.com/rungoci/rung/libcontainer/hook"
+	"github.com/rungoci/rung/libcontainer/network"
 	"github.com/rungoci/rung/libcontainer/process"
 	"github.com/rungoci/rung/libcontainer/rootfs"
 )
@@ -42,7 +43,7 @@ func (in *inside) session() error {
 	case in.msg.Join:
 		return process.JoinSessionKeyring(name)
 	}
-	return process.NewSessionKeyring(name)
+	return process.NewSessionKeyring(name, in.msg.Userns)
 }
 
 // network enters the new network namespace, which the outside has made while
@@ -50,6 +51,10 @@ func (in *inside) session() error {
 func (in *inside) network() error {
 	if !in.newNamespace(specs.NetworkNamespace) {
 		return nil
+	}
+	if in.msg.Userns {
+		// It had to be made with the user namespace that it belongs to.
+		return errdefs.Doing(network.LoopbackUp(), "bring up the loopback interface")
 	}
 	fr, err := in.conn.Receive()
 	if err != nil {
@@ -70,7 +75,9 @@ func (in *inside) procfs() (err error) {
 
 func (in *inside) openRoot() (err error) {
 	// What the sources of mounts are relative to (config.md, "Mounts").
-	if err := unix.Chdir(in.msg.State.Bundle); err != nil {
+	err = unix.Chdir(in.msg.State.Bundle)
+	outsideBundle := err == unix.EACCES && in.msg.Userns
+	if err != nil && !outsideBundle {
 		return errdefs.Doing(err, "enter the bundle "+in.msg.State.Bundle)
 	}
 	in.root, err = rootfs.New(rootfs.Options{
@@ -79,11 +86,31 @@ func (in *inside) openRoot() (err error) {
 		NoPivot:         in.msg.NoPivot,
 		CgroupNamespace: in.newNamespace(specs.CgroupNamespace),
 		Cgroup:          cgroupView(in.msg.Cgroup),
+		Source:          in.source,
+		OutsideBundle:   outsideBundle,
 	})
 	if err != nil {
 		return err
 	}
 	return in.root.Open()
+}
+
+// source has the outside open the source of a mount.
+func (in *inside) source(mount int) (int, error) {
+	if err := in.conn.Send(handshake.KindSource, handshake.SourceRequest{Mount: mount}); err != nil {
+		return -1, errdefs.Doing(err, "ask the outside")
+	}
+	fr, err := in.conn.Receive()
+	switch {
+	case err != nil:
+		return -1, errdefs.Doing(err, "wait for the outside")
+	case fr.Kind == handshake.KindFailed:
+		return -1, fr.Err()
+	case fr.Kind != handshake.KindSource || fr.File == nil:
+		return -1, errors.New("handshake: the outside does not send the source of a mount")
+	}
+	defer fr.File.Close()
+	return unix.FcntlInt(fr.File.Fd(), unix.F_DUPFD_CLOEXEC, 0)
 }
 
 func cgroupView(v handshake.CgroupView) rootfs.CgroupView {
@@ -202,6 +229,9 @@ func (in *inside) affinity() error {
 // badness sets oom_score_adj, which needs the host's /proc; a process that
 // joins has it from its birth.
 func (in *inside) badness() error {
+	if in.msg.Userns {
+		return in.proc.Close() // The outside has set it, who has the right to.
+	}
 	if err := process.SetOOMScoreAdj(in.proc, in.spec.Process.OOMScoreAdj); err != nil {
 		return err
 	}
@@ -267,8 +297,10 @@ func (in *inside) user() error {
 	if before != nil && !errors.Is(before, unix.EACCES) {
 		return before
 	}
-	if err := process.SetRlimits(p.Rlimits); err != nil {
-		return err
+	if !in.msg.Userns { // or the outside does it
+		if err := process.SetRlimits(p.Rlimits); err != nil {
+			return err
+		}
 	}
 	process.SetUmask(p.User)
 	if p.NoNewPrivileges {

@@ -41,9 +41,7 @@ func (c *creation) target() (err error) {
 func (c *creation) surroundings(req *spawn.Request) (closeAll func(), err error) {
 	closeFiles := func() {}
 	if c.Into == nil {
-		closeFiles, err = namespaces(c.spec.Linux.Namespaces, req)
-		// It takes the kernel longest, and is made while the init starts up.
-		req.New &^= unix.CLONE_NEWNET
+		closeFiles, err = c.ownNamespaces(req)
 	} else {
 		closeFiles, err = c.joinTarget(req)
 	}
@@ -136,11 +134,7 @@ func otherNamespaces(pid int) (flags int, err error) {
 			flags |= k.flag
 		}
 	}
-	differs, err := differ(self+"user", other+"user")
-	if differs {
-		flags |= unix.CLONE_NEWUSER
-	}
-	return flags, err
+	return flags, nil
 }
 
 // differ tells whether two namespace files are of different namespaces. A kernel
@@ -199,5 +193,5 @@ func (c *creation) identify() (err error) {
 // inherited is what the record keeps of config.json for exec.
 func (c *creation) inherited() *state.Exec {
 	return &state.Exec{Process: jsonfield.Marshal(c.spec.Process), Personality: c.spec.Linux.Personality,
-		Chroot: !c.hasNew(specs.MountNamespace), NoKeyring: c.NoKeyring}
+		Chroot: !c.hasNew(specs.MountNamespace), Userns: c.userns, NoKeyring: c.NoKeyring}
 }

@@ -84,6 +84,8 @@ type creation struct {
 	exe     *os.File
 	network *network.Pending
 	process *spawn.Process
+	// userns tells that the container has another user namespace than rung.
+	userns bool
 	// rulesSet is true once the device rules are in force.
 	rulesSet bool
 	// disarm unregisters callOff.
@@ -145,6 +147,7 @@ func (c *creation) rows() []row {
 // nothing of it is left but the state folder, which is the caller's.
 func Create(ctx context.Context, r *Request) (*Result, error) {
 	c := &creation{Request: r, ctx: ctx, spec: r.Bundle.Spec}
+	c.userns = c.has(specs.UserNamespace) || r.Into != nil && r.Into.State.Exec.Userns
 	defer c.closeFiles()
 	defer c.unlockThread()
 	rows := c.rows()

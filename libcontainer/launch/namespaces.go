@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"sort"
 	"strconv"
 
@@ -15,8 +16,8 @@ import (
 )
 
 // namespaceKinds lists the namespaces in the order in which they are joined:
-// the mount namespace last, as joining it changes the root and the working
-// folder.
+// the mount namespace late, as joining it changes the root and the working
+// folder. For the user namespace see userFirst.
 var namespaceKinds = []struct {
 	kind specs.LinuxNamespaceType
 	flag int
@@ -29,6 +30,7 @@ var namespaceKinds = []struct {
 	{specs.CgroupNamespace, unix.CLONE_NEWCGROUP, "cgroup"},
 	{specs.TimeNamespace, unix.CLONE_NEWTIME, "time"},
 	{specs.MountNamespace, unix.CLONE_NEWNS, "mnt"},
+	{specs.UserNamespace, unix.CLONE_NEWUSER, "user"},
 }
 
 // namespaces fills in what req has to make and to join. The returned function
@@ -55,10 +57,25 @@ func namespaces(list []specs.LinuxNamespace, req *spawn.Request) (closeAll func(
 				return closeAll, &errdefs.Error{Doing: fmt.Sprintf("join the %s namespace %s", ns.Type, ns.Path), Field: field, Err: err}
 			}
 			files = append(files, f)
-			req.Join = append(req.Join, spawn.Join{FD: int(f.Fd()), Flag: k.flag, Field: field})
+			join := spawn.Join{FD: int(f.Fd()), Flag: k.flag, Field: field}
+			if k.flag == unix.CLONE_NEWUSER && userFirst() {
+				req.Join = slices.Insert(req.Join, 0, join)
+			} else {
+				req.Join = append(req.Join, join)
+			}
 		}
 	}
 	return closeAll, nil
+}
+
+// userFirst tells whether a user namespace is joined before all others. To
+// join a namespace takes CAP_SYS_ADMIN over it and where one is: whoever is
+// privileged has it for all of them from outside, and gives it up for the
+// host's by entering the user namespace; whoever is not has it only inside.
+func userFirst() bool {
+	hdr := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var data [2]unix.CapUserData
+	return unix.Capget(&hdr, &data[0]) == nil && data[0].Effective&(1<<unix.CAP_SYS_ADMIN) == 0
 }
 
 // openNamespace opens a namespace file and checks that it is one of the right
@@ -90,9 +107,6 @@ func flagName(flag int) string {
 		if k.flag == flag {
 			return string(k.kind)
 		}
-	}
-	if flag == unix.CLONE_NEWUSER {
-		return string(specs.UserNamespace)
 	}
 	return "0x" + strconv.FormatInt(int64(flag), 16)
 }

@@ -11,8 +11,11 @@ import (
 // makeNetwork begins to make the network namespace, which takes the kernel
 // long, while the init starts up. It is a file without a name, so it needs no
 // entry in the journal: it is gone with the last process that has it open.
+//
+// In a user namespace it would be the host's, so there it is made with all
+// others.
 func (c *creation) makeNetwork() error {
-	if c.hasNew(specs.NetworkNamespace) {
+	if c.hasNew(specs.NetworkNamespace) && !c.userns {
 		c.network = network.Begin()
 	}
 	return nil
@@ -39,6 +42,10 @@ func (c *creation) closeNetwork() {
 
 // seal makes the file that the init is executed from.
 func (c *creation) seal() (err error) {
-	c.exe, err = spawn.Seal(c.Dir.Path())
+	if c.userns {
+		c.exe, err = spawn.SealUnreadable()
+	} else {
+		c.exe, err = spawn.Seal(c.Dir.Path())
+	}
 	return err
 }

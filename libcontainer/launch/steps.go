@@ -74,7 +74,7 @@ func (c *creation) poststop() {
 
 // has tells whether the container gets or joins a namespace of type t.
 func (c *creation) has(t specs.LinuxNamespaceType) bool {
-	return slices.ContainsFunc(c.spec.Linux.Namespaces, func(ns specs.LinuxNamespace) bool { return ns.Type == t })
+	return c.spec.Linux != nil && slices.ContainsFunc(c.spec.Linux.Namespaces, func(ns specs.LinuxNamespace) bool { return ns.Type == t })
 }
 
 // hasNew tells whether the container gets a new namespace of type t.
@@ -142,7 +142,10 @@ func (c *creation) clone() (err error) {
 	// death is an end of file.
 	c.peer.Close()
 	c.peer = nil
-	return c.identify()
+	if err := c.identify(); err != nil {
+		return err
+	}
+	return c.checkMappings()
 }
 
 // kill ends the process of a creation that failed. It is a child of this
@@ -178,6 +181,7 @@ func (c *creation) message() error {
 		Keyring:       !c.NoKeyring,
 		Foreground:    c.Foreground,
 		Immediate:     c.Immediate,
+		Userns:        c.userns,
 		Join:          c.Into != nil,
 		PauseForHooks: c.hasRuntimeHooks(),
 		Cgroup:        cgroupView(c.cgroup.View()),
@@ -257,7 +261,7 @@ func (c *creation) ready() error {
 	for _, w := range report.Warnings {
 		c.Warn(w)
 	}
-	return nil
+	return c.rlimits()
 }
 
 // await reads frames until one of the wanted kind, and serves what comes in
@@ -276,6 +280,10 @@ func (c *creation) await(kind handshake.Kind, body any) error {
 			return fr.Decode(body)
 		case handshake.KindTerminal:
 			if err := c.handTerminal(fr.File); err != nil {
+				return err
+			}
+		case handshake.KindSource:
+			if err := c.sendSource(fr); err != nil {
 				return err
 			}
 		case handshake.KindFailed:

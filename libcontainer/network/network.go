@@ -66,15 +66,16 @@ func makeHere() (*os.File, error) {
 		}
 		return nil, e
 	}
-	if err := loopbackUp(); err != nil {
+	if err := LoopbackUp(); err != nil {
 		return nil, errdefs.Doing(err, "bring up the loopback interface")
 	}
 	f, err := os.Open("/proc/thread-self/ns/net")
 	return f, errdefs.Doing(err, "open the new network namespace")
 }
 
-// loopbackUp sets IFF_UP, as netdevice(7) describes it.
-func loopbackUp() error {
+// LoopbackUp brings up the loopback interface of the calling thread's network
+// namespace: it sets IFF_UP, as netdevice(7) describes it.
+func LoopbackUp() error {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err == unix.EAFNOSUPPORT {
 		fd, err = unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)

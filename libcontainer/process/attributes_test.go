@@ -297,7 +297,7 @@ func TestSessionKeyring(t *testing.T) {
 		t.Skip("no keyrings here: ", err)
 	}
 	onThread(t, 0, func() error {
-		if err := NewSessionKeyring(name); err != nil {
+		if err := NewSessionKeyring(name, false); err != nil {
 			return err
 		}
 		id, err := unix.KeyctlGetKeyringID(unix.KEY_SPEC_SESSION_KEYRING, false)
@@ -318,7 +318,7 @@ func TestSessionKeyring(t *testing.T) {
 			}
 			return nil
 		})
-		return check(NewSessionKeyring(strings.Repeat("x", 8192)), unix.EINVAL, "", "join the session keyring")
+		return check(NewSessionKeyring(strings.Repeat("x", 8192), false), unix.EINVAL, "", "join the session keyring")
 	})
 }
 

@@ -14,18 +14,27 @@ import (
 // owns a keyring may find it, and so join it by name.
 const keyUserSearch = 0x00080000
 
+// keyOtherSearch is KEY_OTH_SEARCH: so may everybody else. In a user namespace
+// the owner of a keyring is not always who joins it.
+const keyOtherSearch = 0x00000008
+
 // NewSessionKeyring gives the calling thread a session keyring of its own, so
 // that the keys of rung's caller are out of the container's reach, and lets
 // processes of the same user join it by its name (JoinSessionKeyring). A
-// kernel without keyrings is fine.
-func NewSessionKeyring(name string) error {
+// kernel without keyrings is fine. userns tells that the thread is in a user
+// namespace of the container's.
+func NewSessionKeyring(name string, userns bool) error {
 	id, err := joinKeyring(name)
 	if err != nil || id == 0 {
 		return err
 	}
 	perm, err := keyringPerm(id)
 	if err == nil {
-		err = unix.KeyctlSetperm(id, perm|keyUserSearch)
+		search := uint32(keyUserSearch)
+		if userns {
+			search = keyOtherSearch
+		}
+		err = unix.KeyctlSetperm(id, perm|search)
 	}
 	return errdefs.Doing(err, "let the session keyring "+name+" be searched")
 }

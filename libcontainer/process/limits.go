@@ -53,7 +53,10 @@ func rlimitNumber(name string) (int, bool) {
 // SetRlimits sets the limits of the process, in the order given (field
 // process.rlimits). Setting a hard limit to what it is already needs no
 // privilege, so an engine's default that equals the host's never fails.
-func SetRlimits(limits []specs.POSIXRlimit) error {
+func SetRlimits(limits []specs.POSIXRlimit) error { return SetRlimitsOf(0, limits) }
+
+// SetRlimitsOf is SetRlimits for the process pid.
+func SetRlimitsOf(pid int, limits []specs.POSIXRlimit) error {
 	for i := range limits {
 		l := &limits[i]
 		number, ok := rlimitNumber(l.Type)
@@ -63,15 +66,15 @@ func SetRlimits(limits []specs.POSIXRlimit) error {
 		// Not a raw system call: this one makes package syscall forget the
 		// soft limit of open files that it would give the programs it starts
 		// (hooks) in place of ours.
-		err := unix.Prlimit(0, number, &unix.Rlimit{Cur: l.Soft, Max: l.Hard}, nil)
+		err := unix.Prlimit(pid, number, &unix.Rlimit{Cur: l.Soft, Max: l.Hard}, nil)
 		if err != nil {
-			return rlimitError(err, i, l)
+			return rlimitError(err, pid, i, l)
 		}
 	}
 	return nil
 }
 
-func rlimitError(err error, i int, l *specs.POSIXRlimit) error {
+func rlimitError(err error, pid, i int, l *specs.POSIXRlimit) error {
 	e := &errdefs.Error{
 		Doing: "set " + l.Type + " to " + strconv.FormatUint(l.Soft, 10) + ":" + strconv.FormatUint(l.Hard, 10),
 		Field: jsonfield.Index("process.rlimits", i),
@@ -85,7 +88,7 @@ func rlimitError(err error, i int, l *specs.POSIXRlimit) error {
 		}
 		var now unix.Rlimit
 		number, _ := rlimitNumber(l.Type)
-		if unix.Prlimit(0, number, nil, &now) == nil {
+		if unix.Prlimit(pid, number, nil, &now) == nil {
 			e.Hint += "; the hard limit now is " + strconv.FormatUint(now.Max, 10)
 		}
 	case unix.EINVAL:
@@ -102,12 +105,32 @@ func SetOOMScoreAdj(p *Proc, v *int) error {
 	if v == nil {
 		return nil
 	}
-	err := p.setOOMScoreAdj(strconv.Itoa(*v))
+	fd, err := p.open("thread-self/oom_score_adj", unix.O_RDWR)
+	if err == nil {
+		err = writeOOMScoreAdj(fd, *v)
+	}
+	return oomError(err, *v)
+}
+
+// SetOOMScoreAdjOf is SetOOMScoreAdj for the process pid, in the host's /proc.
+func SetOOMScoreAdjOf(pid int, v *int) error {
+	if v == nil {
+		return nil
+	}
+	fd, err := unix.Open("/proc/"+strconv.Itoa(pid)+"/oom_score_adj", unix.O_RDWR|unix.O_CLOEXEC, 0)
+	if err == nil {
+		err = writeOOMScoreAdj(fd, *v)
+	}
+	return oomError(err, *v)
+}
+
+// oomError returns nil if err is nil.
+func oomError(err error, v int) error {
 	if err == nil {
 		return nil
 	}
 	e := &errdefs.Error{
-		Doing: "set oom_score_adj to " + strconv.Itoa(*v),
+		Doing: "set oom_score_adj to " + strconv.Itoa(v),
 		Field: "process.oomScoreAdj",
 		Err:   err,
 		Hint:  coveredHint(err),
@@ -122,11 +145,10 @@ func SetOOMScoreAdj(p *Proc, v *int) error {
 	return e
 }
 
-func (p *Proc) setOOMScoreAdj(value string) error {
-	fd, err := p.open("thread-self/oom_score_adj", unix.O_RDWR)
-	if err != nil {
-		return err
-	}
+// writeOOMScoreAdj writes v to the open file fd, if it is another value, and
+// closes it.
+func writeOOMScoreAdj(fd, v int) error {
+	value := strconv.Itoa(v)
 	var buf [16]byte
 	if n, err := unix.Pread(fd, buf[:], 0); err == nil && strings.TrimSpace(string(buf[:n])) == value {
 		return unix.Close(fd)

@@ -32,7 +32,7 @@ const noID = math.MaxUint32
 
 // SetUser sets the supplementary groups, the group and the user of the calling
 // thread (fields process.user.additionalGids, gid and uid). It drops all
-// supplementary groups where the config has none.
+// supplementary groups where the config has none and the kernel allows it.
 //
 // The permitted capabilities survive (PR_SET_KEEPCAPS, which execve(2) takes
 // back), so that Caps.Apply can follow; without it, all are gone after
@@ -50,7 +50,14 @@ func SetUser(u specs.User) error {
 			return &errdefs.Error{Doing: "keep the capabilities over a change of user", Field: "process.user.uid", Err: errno}
 		}
 	}
-	if errno := sys.Setgroups(u.AdditionalGids); errno != 0 {
+	errno := sys.Setgroups(u.AdditionalGids)
+	if errno == unix.EPERM && len(u.AdditionalGids) == 0 && maySetgid() {
+		// A user namespace in which setgroups(2) is denied, as it has to be
+		// where a user without privileges mapped a group (CVE-2014-8989). The
+		// groups that the process has stay, and are not mapped there.
+		errno = 0
+	}
+	if errno != 0 {
 		return idError(errno, "set the supplementary groups", "process.user.additionalGids")
 	}
 	if errno := sys.Setresgid(u.GID, u.GID, u.GID); errno != 0 {
@@ -62,13 +69,20 @@ func SetUser(u specs.User) error {
 	return nil
 }
 
+// maySetgid tells whether CAP_SETGID is in effect.
+func maySetgid() bool {
+	hdr := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var data [2]unix.CapUserData
+	return unix.Capget(&hdr, &data[0]) == nil && data[0].Effective&(1<<unix.CAP_SETGID) != 0
+}
+
 func idError(errno unix.Errno, doing, field string) error {
 	e := &errdefs.Error{Doing: doing, Field: field, Err: errno}
 	switch errno {
 	case unix.EINVAL:
 		e.Hint = "the user namespace does not map this id"
 	case unix.EPERM:
-		e.Hint = "rung lacks CAP_SETUID or CAP_SETGID, or the user namespace forbids it (/proc/self/setgroups)"
+		e.Hint = "rung lacks CAP_SETUID or CAP_SETGID, or the user namespace denies setgroups, as that of a user without subordinate groups does"
 	case unix.EAGAIN:
 		e.Hint = "the user has as many processes as RLIMIT_NPROC allows"
 	}

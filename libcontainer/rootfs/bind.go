@@ -2,6 +2,7 @@ package rootfs
 
 import (
 	"errors"
+	"path"
 
 	"github.com/rungoci/rung/internal/errdefs"
 	"golang.org/x/sys/unix"
@@ -10,13 +11,9 @@ import (
 // bind makes a bind mount. A relative source is relative to the working
 // directory, which is the bundle's.
 func (r *Rootfs) bind(e *entry) error {
-	flags := uint(unix.OPEN_TREE_CLONE | unix.OPEN_TREE_CLOEXEC)
-	if e.opt.Recursive {
-		flags |= unix.AT_RECURSIVE
-	}
-	fd, err := unix.OpenTree(unix.AT_FDCWD, e.Source, flags)
+	fd, err := r.openSource(e)
 	if err != nil {
-		return e.fail(".source", err)
+		return err
 	}
 	defer unix.Close(fd)
 	t, err := r.target(e, func() (bool, error) { return isFile(fd) })
@@ -45,6 +42,54 @@ func (r *Rootfs) bind(e *entry) error {
 		}
 	}
 	return nil
+}
+
+// openSource returns a detached copy of the mounts that e shows.
+func (r *Rootfs) openSource(e *entry) (int, error) {
+	flags := uint(unix.OPEN_TREE_CLONE | unix.OPEN_TREE_CLOEXEC)
+	if e.opt.Recursive {
+		flags |= unix.AT_RECURSIVE
+	}
+	var err error
+	if e.opt.IDMap || len(e.UIDMappings) > 0 {
+		return r.askSource(e, errors.New("an id-mapped mount can only be made by the outside"))
+	}
+	if r.o.OutsideBundle && !path.IsAbs(e.Source) {
+		err = unix.EACCES
+	} else {
+		var fd int
+		if fd, err = unix.OpenTree(unix.AT_FDCWD, e.Source, flags); err == nil {
+			return fd, nil
+		}
+	}
+	if err != unix.EACCES {
+		return -1, e.fail(".source", err)
+	}
+	source, err := r.askSource(e, err)
+	if err != nil {
+		return -1, err
+	}
+	defer unix.Close(source)
+	fd, err := unix.OpenTree(source, "", flags|unix.AT_EMPTY_PATH)
+	if err != nil {
+		return -1, e.fail(".source", err)
+	}
+	return fd, nil
+}
+
+// askSource has the source of e opened by Options.Source; err is the error if
+// that cannot be asked.
+func (r *Rootfs) askSource(e *entry, err error) (int, error) {
+	// A mount that stands for another one has a source that is not
+	// config.json's.
+	if r.o.Source == nil || e.Mount != &r.o.Spec.Mounts[e.index] {
+		return -1, e.fail(".source", err)
+	}
+	fd, err := r.o.Source(e.index)
+	if err != nil {
+		return -1, errdefs.AtField(err, e.field()+".source")
+	}
+	return fd, nil
 }
 
 // isFile reports whether fd is anything but a folder.

@@ -1,6 +1,7 @@
 package rootfs
 
 import (
+	"errors"
 	"strconv"
 	"strings"
 
@@ -34,7 +35,7 @@ func (r *Rootfs) filesystem(e *entry) error {
 		fd, err = r.make(fs)
 	}
 	if err != nil {
-		return e.within(err)
+		return e.within(foreign(e.Type, err))
 	}
 	if err := r.place(e, fs, fd, t, attached); err != nil {
 		unix.Close(fd)
@@ -150,7 +151,7 @@ func (r *Rootfs) make(fs filesystem) (int, error) {
 		return -1, unknownType(fs.kind)
 	}
 	if err != nil {
-		return -1, errdefs.Doing(err, "open filesystem type "+fs.kind)
+		return -1, err
 	}
 	defer unix.Close(c)
 	if err := configure(c, fs); err != nil {
@@ -161,6 +162,26 @@ func (r *Rootfs) make(fs filesystem) (int, error) {
 		return -1, withLog(c, err)
 	}
 	return fd, nil
+}
+
+// foreign explains EPERM for a filesystem that shows a namespace: only who is
+// privileged over that namespace may mount it.
+func foreign(kind string, err error) error {
+	if !errors.Is(err, unix.EPERM) {
+		return err
+	}
+	hint := ""
+	switch kind {
+	case "sysfs":
+		hint = "in a user namespace it takes a new network namespace; else bind the host's /sys, with rbind"
+	case "proc":
+		hint = "in a user namespace it takes a new pid namespace and, outside, a /proc on which nothing is mounted; else bind the host's /proc, with rbind"
+	case "mqueue":
+		hint = "in a user namespace it takes a new ipc namespace; else bind the host's /dev/mqueue"
+	default:
+		return err
+	}
+	return &errdefs.Error{Err: err, Hint: hint}
 }
 
 // unknownType is the error for a filesystem that the kernel does not know.

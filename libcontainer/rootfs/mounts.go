@@ -41,9 +41,6 @@ func (r *Rootfs) mountEntry(e *entry) error {
 	if e.opt, err = mountopt.Parse(e.Options); err != nil {
 		return e.within(err)
 	}
-	if e.opt.IDMap {
-		return e.fail(".options["+strconv.Itoa(e.opt.IDMapOption)+"]", errors.New("idmapped mounts are not supported"))
-	}
 	switch {
 	case e.opt.Remount:
 		return r.remount(e)

@@ -88,7 +88,7 @@ func TestMountErrors(t *testing.T) {
 			field: "mounts[0].options[0]", text: "frobnicate", errno: unix.EINVAL},
 		{name: "option for a bind", mounts: []specs.Mount{bindMount("/etc", "/a", "bind", "size=1")},
 			field: "mounts[0].options[1]", text: "unknown option"},
-		{name: "idmap", mounts: []specs.Mount{bindMount("/etc", "/a", "bind", "idmap")}, field: "mounts[0].options[1]", text: "idmapped"},
+		{name: "idmap", mounts: []specs.Mount{bindMount("/etc", "/a", "bind", "idmap")}, field: "mounts[0].source", text: "id-mapped"},
 		{name: "missing source", mounts: []specs.Mount{bindMount("nowhere", "/a", "bind")},
 			field: "mounts[0].source", text: "nowhere", errno: unix.ENOENT},
 		{name: "the root", mounts: []specs.Mount{tmpfs("/a/..")}, field: "mounts[0].destination", text: "the root"},

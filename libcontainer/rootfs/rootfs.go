@@ -43,7 +43,18 @@ type Options struct {
 	CgroupNamespace bool
 	// Cgroup is what mounts of type "cgroup" and "cgroup2" show.
 	Cgroup CgroupView
+	// Source has somebody with more rights open what this process cannot: the
+	// source of a mount, by its index in Spec.Mounts, or, for RootSource, the
+	// root. It returns a descriptor as O_PATH or, for an id-mapped mount, of
+	// a detached tree of mounts. It may be nil.
+	Source func(mount int) (fd int, err error)
+	// OutsideBundle tells that the working directory is not the bundle's, so
+	// that relative sources can be opened by Source only.
+	OutsideBundle bool
 }
+
+// RootSource stands for the root in Options.Source.
+const RootSource = -1
 
 // CgroupView tells which cgroup hierarchies the host has, and where in them
 // the container is.
@@ -141,13 +152,8 @@ func (r *Rootfs) Open() error {
 	if err != nil {
 		return err
 	}
-	fd, err := unix.OpenTree(unix.AT_FDCWD, r.o.Root, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_RECURSIVE)
-	if err != nil {
-		return &errdefs.Error{Doing: "open the root filesystem " + r.o.Root, Field: "root.path", Err: err}
-	}
-	r.fd = fd
-	if err := unix.MoveMount(fd, "", unix.AT_FDCWD, r.o.Root, unix.MOVE_MOUNT_F_EMPTY_PATH); err != nil {
-		return &errdefs.Error{Doing: "bind the root filesystem onto itself", Field: "root.path", Err: err}
+	if err := r.bindRoot(); err != nil {
+		return err
 	}
 	// As long as it is shared pivot_root(2) refuses it, and mounts in it would
 	// show on the host. A slave sees what the host mounts there. This comes
@@ -156,7 +162,37 @@ func (r *Rootfs) Open() error {
 	if p.Type == 0 || p.Type == unix.MS_SLAVE {
 		kind = unix.MS_SLAVE
 	}
-	return errdefs.Doing(r.propagate(fd, kind), "cut the root filesystem off from the host")
+	return errdefs.Doing(r.propagate(r.fd, kind), "cut the root filesystem off from the host")
+}
+
+// bindRoot binds the root onto itself.
+func (r *Rootfs) bindRoot() error {
+	fd, err := unix.OpenTree(unix.AT_FDCWD, r.o.Root, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_RECURSIVE)
+	if err == unix.EACCES && r.o.Source != nil {
+		return r.bindDistantRoot()
+	}
+	if err != nil {
+		return &errdefs.Error{Doing: "open the root filesystem " + r.o.Root, Field: "root.path", Err: err}
+	}
+	r.fd = fd
+	err = unix.MoveMount(fd, "", unix.AT_FDCWD, r.o.Root, unix.MOVE_MOUNT_F_EMPTY_PATH)
+	return errdefs.AtField(errdefs.Doing(err, "bind the root filesystem onto itself"), "root.path")
+}
+
+// bindDistantRoot is bindRoot for a root that the root of the container's user
+// namespace cannot get at, because of a folder above it.
+func (r *Rootfs) bindDistantRoot() error {
+	root, err := r.o.Source(RootSource)
+	if err != nil {
+		return errdefs.AtField(errdefs.Doing(err, "open the root filesystem "+r.o.Root), "root.path")
+	}
+	defer unix.Close(root)
+	fd, err := unix.OpenTree(root, "", unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_RECURSIVE|unix.AT_EMPTY_PATH)
+	if err != nil {
+		return &errdefs.Error{Doing: "open the root filesystem " + r.o.Root, Field: "root.path", Err: err}
+	}
+	r.fd = fd
+	return errdefs.AtField(errdefs.Doing(moveOnto(fd, root), "bind the root filesystem onto itself"), "root.path")
 }
 
 // Close closes all descriptors. It is safe to call at any time, and more than

@@ -130,7 +130,13 @@ func acceptedOptions(options []string) []string {
 	var names []string
 	for _, option := range options {
 		if *accepts(func(s *specs.Spec) {
-			s.Mounts = []specs.Mount{{Destination: "/x", Type: "none", Source: "/x", Options: []string{option}}}
+			m := specs.Mount{Destination: "/x", Type: "none", Source: "/x", Options: []string{option}}
+			if option == "idmap" || option == "ridmap" {
+				m.Options = append(m.Options, "bind")
+				m.UIDMappings = []specs.LinuxIDMapping{{Size: 1}}
+				m.GIDMappings = m.UIDMappings
+			}
+			s.Mounts = []specs.Mount{m}
 		}) {
 			names = append(names, option)
 		}

@@ -71,6 +71,8 @@ type Exec struct {
 	// Chroot says that the root filesystem is not the root of a mount
 	// namespace, but the init's by chroot(2).
 	Chroot bool `json:"chroot,omitempty"`
+	// Userns says that the container has another user namespace than rung.
+	Userns bool `json:"userns,omitempty"`
 	// NoKeyring says that the container has no session keyring of its own.
 	NoKeyring bool `json:"noKeyring,omitempty"`
 }

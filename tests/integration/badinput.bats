@@ -496,9 +496,6 @@ other_version() {
 		create_fails
 		says "$field"
 	done <<-'END'
-		linux.namespaces[5]|.linux.namespaces[5] = {type: "user"}
-		linux.uidMappings|.linux.uidMappings = [{containerID: 0, hostID: 1000, size: 1}]
-		linux.gidMappings|.linux.gidMappings = [{containerID: 0, hostID: 1000, size: 1}]
 		linux.seccomp|.linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW"}
 		process.apparmorProfile|.process.apparmorProfile = "some-profile"
 		process.selinuxLabel|.process.selinuxLabel = "system_u:system_r:svirt_lxc_net_t:s0"

@@ -650,14 +650,3 @@ content" "$out"
 my uptime
 my loadavg" "$out"
 }
-
-@test "mounts: id mapping is refused as not supported yet" {
-	peer_lacks "may have it"
-	mkdir "$WORK/host"
-	add_mount /mnt bind "$WORK/host" bind idmap
-	create_fails
-	says "mounts[7].options[1]"
-	config '.mounts[7] |= (.options = ["bind"] | .uidMappings = [{containerID: 0, hostID: 1000, size: 1}] | .gidMappings = .uidMappings)'
-	create_fails
-	says "mounts[7].uidMappings"
-}
