@@ -8,6 +8,7 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"github.com/rungoci/rung/libcontainer/mountopt"
+	"github.com/rungoci/rung/libcontainer/seccomp"
 	"github.com/rungoci/rung/libcontainer/specgen"
 )
 
@@ -23,7 +24,7 @@ func featuresCommand() *cli.Command {
 			}
 			enc := json.NewEncoder(os.Stdout)
 			enc.SetIndent("", "    ")
-			return enc.Encode(specgen.Features(mountopt.Known()))
+			return enc.Encode(specgen.Features(mountopt.Known(), seccomp.FlagSupported))
 		},
 	}
 }

@@ -2,7 +2,6 @@ package bundle
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -39,22 +38,6 @@ func engineConfigs(t testing.TB) map[string][]byte {
 	return all
 }
 
-// withoutSeccomp returns the configuration in data without linux.seccomp.
-func withoutSeccomp(t testing.TB, data []byte) []byte {
-	var doc map[string]any
-	if err := json.Unmarshal(data, &doc); err != nil {
-		t.Fatal(err)
-	}
-	if linux, ok := doc["linux"].(map[string]any); ok {
-		delete(linux, "seccomp")
-	}
-	data, err := json.Marshal(doc)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return data
-}
-
 // makeBundle writes a bundle with the given config.json.
 func makeBundle(t testing.TB, config []byte) string {
 	// The name that /proc/self/fd gives, so that tests can compare.
@@ -80,7 +63,7 @@ func TestLoadEngineConfigs(t *testing.T) {
 			}
 			continue
 		}
-		dir := makeBundle(t, withoutSeccomp(t, data))
+		dir := makeBundle(t, data)
 		b, err := Load(dir)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -89,12 +72,6 @@ func TestLoadEngineConfigs(t *testing.T) {
 		if len(b.Warnings) > 0 || b.Dir != dir || b.Root != dir+"/rootfs" || len(b.Config) == 0 ||
 			b.Spec.Process == nil || len(b.Spec.Linux.Namespaces) == 0 {
 			t.Errorf("%s: %+v", name, b)
-		}
-		const refused = "linux.seccomp: seccomp filters are not supported by this version of rung"
-		if bytes.Contains(data, []byte(`"seccomp"`)) {
-			if _, err := Load(makeBundle(t, data)); err == nil || err.Error() != refused {
-				t.Errorf("%s with seccomp:\n got %v\nwant %s", name, err, refused)
-			}
 		}
 	}
 }
@@ -287,7 +264,6 @@ func TestLoadProcess(t *testing.T) {
 func FuzzValidate(f *testing.F) {
 	for _, data := range engineConfigs(f) {
 		f.Add(data)
-		f.Add(withoutSeccomp(f, data))
 	}
 	f.Add([]byte(base))
 	f.Add([]byte(`{"memory":{"limit":1,"swap":-1},"cpu":{"cpus":"0"},"blockIO":{"weight":10},"pids":{"limit":0}}`))
@@ -328,7 +304,7 @@ func BenchmarkLoad(b *testing.B) {
 			continue
 		}
 		b.Run(name, func(b *testing.B) {
-			dir := makeBundle(b, withoutSeccomp(b, data))
+			dir := makeBundle(b, data)
 			b.ReportAllocs()
 			for b.Loop() {
 				if _, err := Load(dir); err != nil {
@@ -377,8 +353,7 @@ func TestMain(m *testing.M) {
 		start := time.Now()
 		_, err := Load(dir)
 		elapsed := time.Since(start)
-		// Seccomp is refused, after it was parsed.
-		if err != nil && !strings.HasPrefix(err.Error(), "linux.seccomp: ") {
+		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}

@@ -6,7 +6,7 @@ import (
 
 // This file is the one place that says what the spec knows and rung does not
 // do yet. What config.json asks for and rung would leave out must be refused:
-// a container without the seccomp filter that was asked for is not the
+// a container without the AppArmor profile that was asked for is not the
 // container that was asked for. Who implements something deletes its row.
 
 // unsupported has a row for each such thing outside of the process object.
@@ -16,10 +16,6 @@ var unsupported = [...]struct {
 	what string
 	asks func(*specs.Spec, *specs.Linux) string
 }{
-	{"seccomp filters", func(_ *specs.Spec, l *specs.Linux) string {
-		s := l.Seccomp
-		return when(s != nil && (s.DefaultAction != "" || len(s.Syscalls) > 0), "linux.seccomp")
-	}},
 	{"SELinux labels", func(_ *specs.Spec, l *specs.Linux) string {
 		return when(l.MountLabel != "", "linux.mountLabel")
 	}},

@@ -7,8 +7,6 @@ import (
 func TestUnsupported(t *testing.T) {
 	const not = ` are not supported by this version of rung`
 	testRefusals(t, []refusal{
-		{`{"linux": {"seccomp": {"defaultAction": "SCMP_ACT_ALLOW"}}}`, `linux.seccomp: seccomp filters` + not},
-		{`{"linux": {"seccomp": {"syscalls": [{}]}}}`, `linux.seccomp: seccomp filters` + not},
 		{`{"process": {"apparmorProfile": "p"}}`, `process.apparmorProfile: AppArmor profiles` + not},
 		{`{"process": {"selinuxLabel": "l"}}`, `process.selinuxLabel: SELinux labels` + not},
 		{`{"linux": {"mountLabel": "l"}}`, `linux.mountLabel: SELinux labels` + not},

@@ -9,11 +9,14 @@
 //	outside                         inside
 //	Config, Message    ->
 //	Network            ->           with the namespace's file, if there is a new one
+//	Filter             ->           if Message.Filter
 //	                   <-  Source (a SourceRequest)                   for each mount whose source the inside cannot open
 //	Source             ->           with the source's descriptor, or Failed
 //	                   <-  Terminal (with the master's descriptor)   if a terminal is asked for
 //	                   <-  Mounted                                   if Message.PauseForHooks
 //	HooksDone          ->
+//	                   <-  Listener (the number of a descriptor)     if the filter has one
+//	ListenerTaken      ->
 //	                   <-  Ready, or Failed
 //	Release            ->           the inside goes to the gate
 //
@@ -27,6 +30,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"unsafe"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -71,6 +75,8 @@ type Message struct {
 	NoHugePages bool `json:"noHugePages,omitempty"`
 	// PauseForHooks asks for a Mounted frame and the wait for HooksDone.
 	PauseForHooks bool `json:"pauseForHooks,omitempty"`
+	// Filter says that a Filter frame follows.
+	Filter bool `json:"filter,omitempty"`
 	// Cgroup is what mounts of type cgroup show.
 	Cgroup CgroupView `json:"cgroup"`
 }
@@ -117,6 +123,10 @@ const (
 	KindReady     Kind = 'R'
 	KindRelease   Kind = 'G'
 	KindFailed    Kind = 'E'
+	// KindFilter has the bytes of a seccomp.Program as its body.
+	KindFilter        Kind = 'S'
+	KindListener      Kind = 'L'
+	KindListenerTaken Kind = 'l'
 )
 
 // SourceRequest is the body of a Source frame of the inside. The outside
@@ -190,6 +200,37 @@ func (c *Conn) SendBytes(kind Kind, payload []byte) error {
 	binary.NativeEndian.PutUint32(frame[1:], uint32(len(payload)))
 	_, err := c.f.Write(append(frame, payload...))
 	return err
+}
+
+// Listener is a Listener frame in the making: all but the number is there
+// before the filter is.
+type Listener [9]byte
+
+// NewListener returns a frame without the number.
+func NewListener() *Listener {
+	l := &Listener{byte(KindListener)}
+	binary.NativeEndian.PutUint32(l[1:], 4)
+	return l
+}
+
+// SendListener writes the frame with the number of a descriptor. It makes one
+// system call, write(2), and leaves the scheduler alone: it runs under a filter
+// with SCMP_ACT_NOTIFY, and whoever could answer is yet to get the listener.
+func (c *Conn) SendListener(l *Listener, fd int) error {
+	binary.NativeEndian.PutUint32(l[5:], uint32(fd))
+	_, _, errno := unix.RawSyscall(unix.SYS_WRITE, c.f.Fd(), uintptr(unsafe.Pointer(l)), uintptr(len(l)))
+	if errno != 0 {
+		return os.NewSyscallError("write", errno)
+	}
+	return nil
+}
+
+// Listener returns the number that a Listener frame carries.
+func (fr *Frame) Listener() (int, error) {
+	if fr.Kind != KindListener || len(fr.Body) != 4 {
+		return -1, errors.New("handshake: malformed listener frame")
+	}
+	return int(binary.NativeEndian.Uint32(fr.Body)), nil
 }
 
 // SendFile writes an empty frame with a descriptor.

@@ -316,7 +316,11 @@ func (in *inside) user() error {
 			return err
 		}
 	}
-	return in.caps.Apply()
+	caps, err := in.capsForFilter()
+	if err != nil {
+		return err
+	}
+	return caps.Apply()
 }
 
 // executable finds the program with the rights of the user, so that a missing
@@ -369,12 +373,16 @@ func (in *inside) exec() error {
 		// has none.
 		_ = unix.Prctl(unix.PR_SET_THP_DISABLE, 0, 0, 0, 0)
 	}
-	if in.spec.Hooks != nil {
+	closeOnExecFrom(3 + in.msg.Preserve)
+	if in.spec.Hooks != nil && len(in.spec.Hooks.StartContainer) > 0 {
+		// They are the container's programs, and must not do what it may not.
+		if err := in.loadFilter(); err != nil {
+			return err
+		}
 		if err := hook.Run(context.Background(), in.spec.Hooks.StartContainer, "hooks.startContainer", in.msg.State); err != nil {
 			return err
 		}
 	}
-	closeOnExecFrom(3 + in.msg.Preserve)
 	if in.gate != nil {
 		// execve closes it too, but perhaps after the connection: start
 		// would return from a container that is not said to run yet.
@@ -402,8 +410,13 @@ func (in *inside) execve() error {
 	if err != nil {
 		return errdefs.AtField(err, "process.args[0]")
 	}
+	// Whoever writes a profile need not allow more than this, where it can be
+	// helped.
+	if err := in.loadFilter(); err != nil {
+		return err
+	}
 	_, _, errno := unix.RawSyscall(unix.SYS_EXECVE, uintptr(unsafe.Pointer(exe)), uintptr(unsafe.Pointer(&args[0])), uintptr(unsafe.Pointer(&env[0])))
-	return process.DiagnoseExec(in.exe, errno)
+	return in.filter.diagnose(process.DiagnoseExec(in.exe, errno))
 }
 
 // closeOnExecFrom marks every descriptor from first on. rung opens all of its

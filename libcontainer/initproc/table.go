@@ -21,6 +21,7 @@ type inside struct {
 	proc   *process.Proc
 	root   *rootfs.Rootfs
 	caps   process.Caps
+	filter filter
 	exe    string
 	env    []string
 	report handshake.Report
@@ -51,6 +52,7 @@ type step struct {
 var table = []step{
 	{"session", always, (*inside).session},
 	{"network", forInit, (*inside).network},
+	{"filter", always, (*inside).receiveFilter},
 	{"affinity", forExec, (*inside).affinity},
 	{"procfs", forInit, (*inside).procfs},
 	{"root", forInit, (*inside).openRoot},
@@ -68,6 +70,7 @@ var table = []step{
 	{"stdio", always, (*inside).stdio},
 	{"user", always, (*inside).user},
 	{"executable", always, (*inside).executable},
+	{"listener", always, (*inside).listener},
 	{"ready", always, (*inside).ready},
 	{"gate", forInit, (*inside).passGate},
 	{"exec", always, (*inside).exec},

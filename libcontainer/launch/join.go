@@ -10,6 +10,7 @@ import (
 
 	"github.com/rungoci/rung/internal/errdefs"
 	"github.com/rungoci/rung/internal/spawn"
+	"github.com/rungoci/rung/libcontainer/bundle"
 	"github.com/rungoci/rung/libcontainer/bundle/jsonfield"
 	"github.com/rungoci/rung/libcontainer/cgroup"
 	"github.com/rungoci/rung/libcontainer/process"
@@ -192,6 +193,10 @@ func (c *creation) identify() (err error) {
 
 // inherited is what the record keeps of config.json for exec.
 func (c *creation) inherited() *state.Exec {
-	return &state.Exec{Process: jsonfield.Marshal(c.spec.Process), Personality: c.spec.Linux.Personality,
+	e := &state.Exec{Process: jsonfield.Marshal(c.spec.Process), Personality: c.spec.Linux.Personality,
 		Chroot: !c.hasNew(specs.MountNamespace), Userns: c.userns, NoKeyring: c.NoKeyring}
+	if s := c.spec.Linux.Seccomp; bundle.WantsFilter(s) {
+		e.Seccomp = &state.Seccomp{ListenerPath: s.ListenerPath, ListenerMetadata: s.ListenerMetadata}
+	}
+	return e
 }

@@ -183,6 +183,7 @@ func (c *creation) message() error {
 		Immediate:     c.Immediate,
 		Userns:        c.userns,
 		Join:          c.Into != nil,
+		Filter:        c.hasFilter(),
 		PauseForHooks: c.hasRuntimeHooks(),
 		Cgroup:        cgroupView(c.cgroup.View()),
 	})
@@ -284,6 +285,10 @@ func (c *creation) await(kind handshake.Kind, body any) error {
 			}
 		case handshake.KindSource:
 			if err := c.sendSource(fr); err != nil {
+				return err
+			}
+		case handshake.KindListener:
+			if err := c.handListener(fr); err != nil {
 				return err
 			}
 		case handshake.KindFailed:

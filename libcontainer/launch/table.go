@@ -10,6 +10,7 @@ var table = []row{
 	{"seal", always, (*creation).seal, nil},
 	{"clone", always, (*creation).clone, (*creation).kill},
 	{"message", always, (*creation).message, nil},
+	{"seccomp", always, (*creation).filter, nil},
 	{"early-limits", forInit, (*creation).earlyLimits, nil},
 	{"runtime-hooks", forInit, (*creation).runtimeHooks, nil},
 	{"ready", always, (*creation).ready, nil},

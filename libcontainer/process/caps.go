@@ -142,6 +142,34 @@ func (c Caps) DropBounding() error {
 	return nil
 }
 
+// adminSet is CAP_SYS_ADMIN.
+const adminSet capSet = 1 << unix.CAP_SYS_ADMIN
+
+// WithAdmin returns c with CAP_SYS_ADMIN in its permitted and effective sets. A
+// thread without no_new_privs needs it to load a system call filter, which
+// comes last of all; LeaveAdmin takes it away again. extra is false if c has it
+// anyway. It must run before Apply, and fails if the thread does not have it.
+func (c Caps) WithAdmin() (with Caps, extra bool, err error) {
+	if c.permitted&c.effective&adminSet != 0 {
+		return c, false, nil
+	}
+	permitted, _, err := currentCaps()
+	if err != nil {
+		return c, false, errdefs.Doing(err, "read the capabilities")
+	}
+	if permitted&adminSet == 0 {
+		return c, false, errdefs.Field("linux.seccomp", "loading a filter needs CAP_SYS_ADMIN, which rung does not have here").
+			WithHint("or process.noNewPrivileges")
+	}
+	c.permitted |= adminSet
+	c.effective |= adminSet
+	return c, true, nil
+}
+
+// LeaveAdmin sets the sets of c on a thread that has those of WithAdmin. It is
+// one system call, capset(2): it is made under the filter.
+func (c Caps) LeaveAdmin() error { return c.set() }
+
 // inBoundingSet is false for what the kernel does not know, too.
 func inBoundingSet(number uintptr) bool {
 	in, err := unix.PrctlRetInt(unix.PR_CAPBSET_READ, number, 0, 0, 0)
@@ -153,13 +181,8 @@ func inBoundingSet(number uintptr) bool {
 // needs no privilege: it only gives up.
 func (c Caps) Apply() error {
 	const field = "process.capabilities"
-	hdr := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
-	data := [2]unix.CapUserData{
-		{Effective: uint32(c.effective), Permitted: uint32(c.permitted), Inheritable: uint32(c.inheritable)},
-		{Effective: uint32(c.effective >> 32), Permitted: uint32(c.permitted >> 32), Inheritable: uint32(c.inheritable >> 32)},
-	}
-	if err := unix.Capset(&hdr, &data[0]); err != nil {
-		return &errdefs.Error{Doing: "set the capabilities", Field: field, Err: err}
+	if err := c.set(); err != nil {
+		return err
 	}
 	// The kernel has taken away what is no longer permitted and inheritable;
 	// the rest may be the caller's own ambient set.
@@ -176,6 +199,19 @@ func (c Caps) Apply() error {
 				Hint:  "the securebit SECBIT_NO_CAP_AMBIENT_RAISE of rung's caller may forbid it",
 			}
 		}
+	}
+	return nil
+}
+
+// set sets the three sets that capset(2) knows.
+func (c Caps) set() error {
+	hdr := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	data := [2]unix.CapUserData{
+		{Effective: uint32(c.effective), Permitted: uint32(c.permitted), Inheritable: uint32(c.inheritable)},
+		{Effective: uint32(c.effective >> 32), Permitted: uint32(c.permitted >> 32), Inheritable: uint32(c.inheritable >> 32)},
+	}
+	if err := unix.Capset(&hdr, &data[0]); err != nil {
+		return &errdefs.Error{Doing: "set the capabilities", Field: "process.capabilities", Err: err}
 	}
 	return nil
 }

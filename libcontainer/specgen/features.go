@@ -16,15 +16,18 @@ import (
 // configuration, and is there if that is valid. The answer depends on this
 // build of rung alone, never on the host, as features.md wants.
 //
+// supported says which of the known seccomp flags the kernel takes: the one answer
+// that depends on the host, as features.md has it.
+//
 // PotentiallyUnsafeConfigAnnotations stays out: no annotation in config.json
 // changes what rung does.
-func Features(mountOptions []string) *features.Features {
+func Features(mountOptions []string, supported func(specs.LinuxSeccompFlag) bool) *features.Features {
 	return &features.Features{
 		OCIVersionMin: "1.0.0",
 		OCIVersionMax: specs.Version,
 		Hooks:         hookNames(),
 		MountOptions:  acceptedOptions(mountOptions),
-		Linux:         linuxFeatures(),
+		Linux:         linuxFeatures(supported),
 		Annotations: map[string]string{
 			// Engines look for runc's name before they offer checkpoints.
 			"org.opencontainers.runc.checkpoint.enabled": "false",
@@ -32,7 +35,7 @@ func Features(mountOptions []string) *features.Features {
 	}
 }
 
-func linuxFeatures() *features.Linux {
+func linuxFeatures(supported func(specs.LinuxSeccompFlag) bool) *features.Linux {
 	linux := &features.Linux{
 		Namespaces:   acceptedNamespaces(),
 		Capabilities: capname.Names(),
@@ -43,9 +46,7 @@ func linuxFeatures() *features.Linux {
 			SystemdUser: new(bool),
 			Rdma:        yes(),
 		},
-		Seccomp: &features.Seccomp{Enabled: accepts(func(s *specs.Spec) {
-			s.Linux.Seccomp = &specs.LinuxSeccomp{DefaultAction: specs.ActAllow}
-		})},
+		Seccomp: seccompFeatures(supported),
 		Apparmor: &features.Apparmor{Enabled: accepts(func(s *specs.Spec) {
 			s.Process.ApparmorProfile = "unconfined"
 		})},

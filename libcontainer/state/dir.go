@@ -28,6 +28,7 @@ const (
 	journalFile = "journal.json"
 	stateFile   = "state.json"
 	gateFile    = "gate"
+	filterFile  = "seccomp"
 	// notifySocket is there for containers with a NOTIFY_SOCKET (package
 	// notify).
 	notifySocket = "notify/notify.sock"
@@ -175,8 +176,30 @@ func (d *Dir) WriteState(s *State) error {
 	return d.write(stateFile, s)
 }
 
+// WriteFilter writes the compiled linux.seccomp, before the state file.
+func (d *Dir) WriteFilter(data []byte) error { return d.writeFile(filterFile, data) }
+
+// ReadFilter returns what WriteFilter has written.
+func (d *Dir) ReadFilter() ([]byte, error) {
+	fd, err := unix.Openat(int(d.f.Fd()), filterFile, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, errdefs.Doing(err, "open "+filepath.Join(d.Path(), filterFile))
+	}
+	defer unix.Close(fd)
+	data, err := readAll(fd)
+	if err != nil {
+		return nil, errdefs.Doing(fmt.Errorf("%s %w", filterFile, err), "read the state folder "+d.Path())
+	}
+	return data, nil
+}
+
 func (d *Dir) write(name string, s *State) error {
 	s.Version = Version
+	return d.writeFile(name, jsonfield.Marshal(s))
+}
+
+// writeFile writes a file that readers see all of, or nothing.
+func (d *Dir) writeFile(name string, data []byte) error {
 	doing := "write " + filepath.Join(d.Path(), name)
 	dirfd := int(d.f.Fd())
 	tmp := name + ".new"
@@ -185,7 +208,7 @@ func (d *Dir) write(name string, s *State) error {
 		return rootError(doing, err)
 	}
 	f := os.NewFile(uintptr(fd), name)
-	_, err = f.Write(jsonfield.Marshal(s))
+	_, err = f.Write(data)
 	if cerr := f.Close(); err == nil {
 		err = cerr
 	}
@@ -292,7 +315,7 @@ func readAll(fd int) ([]byte, error) {
 // that a Remove that is killed can be repeated.
 func (d *Dir) Remove() error {
 	dirfd := int(d.f.Fd())
-	for _, name := range []string{gateFile, notifySocket, stateFile + ".new", journalFile + ".new", stateFile, journalFile} {
+	for _, name := range []string{gateFile, notifySocket, filterFile + ".new", filterFile, stateFile + ".new", journalFile + ".new", stateFile, journalFile} {
 		if err := unix.Unlinkat(dirfd, name, 0); err != nil && err != unix.ENOENT && err != unix.ENOTDIR {
 			return errdefs.Doing(err, "remove "+filepath.Join(d.Path(), name))
 		}

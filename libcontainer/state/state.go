@@ -5,6 +5,7 @@
 //
 //	ROOT/ID/journal.json   what is about to be made; never changed afterwards
 //	ROOT/ID/state.json     the container as it was created
+//	ROOT/ID/seccomp        the compiled linux.seccomp, if there is one
 //	ROOT/ID/gate           socket on which the init waits for "start"
 //
 // The folder itself is the lock (flock). Readers need no lock: files appear by
@@ -75,6 +76,15 @@ type Exec struct {
 	Userns bool `json:"userns,omitempty"`
 	// NoKeyring says that the container has no session keyring of its own.
 	NoKeyring bool `json:"noKeyring,omitempty"`
+	// Seccomp is set if the container has a filter, which is in a file of its
+	// own (Dir.ReadFilter).
+	Seccomp *Seccomp `json:"seccomp,omitempty"`
+}
+
+// Seccomp is what exec has to know of linux.seccomp beside the filter.
+type Seccomp struct {
+	ListenerPath     string `json:"listenerPath,omitempty"`
+	ListenerMetadata string `json:"listenerMetadata,omitempty"`
 }
 
 // HostMounts tells the container's mounts on Root from those of others.

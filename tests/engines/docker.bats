@@ -44,8 +44,8 @@ teardown() {
 docker_() { timeout --foreground -k 2 60 docker -H "unix://$D/d.sock" "$@"; }
 docker_quiet() { docker_ "$@" >/dev/null 2>&1; }
 
-# Options of every container: no network (there is no bridge), and none of the profiles that rung does not know yet.
-options=(--runtime rung --network none --security-opt seccomp=unconfined)
+# Options of every container: no network (there is no bridge), and no AppArmor profile, which rung does not know yet.
+options=(--runtime rung --network none)
 if [ "$(cat /sys/module/apparmor/parameters/enabled 2>/dev/null)" = Y ]; then
 	options+=(--security-opt apparmor=unconfined)
 fi
@@ -298,7 +298,7 @@ other"
 	detached --ipc shareable box:1 sleep 100
 	local first=$NAME
 	NAME=$NAME-other
-	run docker_ run --rm --runtime rung --security-opt seccomp=unconfined "${options[@]:6}" --network "container:$first" \
+	run docker_ run --rm --runtime rung "${options[@]:4}" --network "container:$first" \
 		--pid "container:$first" --ipc "container:$first" box:1 sh -c 'tr "\0" " " </proc/1/cmdline; readlink /proc/self/ns/net'
 	shows "sleep 100 $(readlink "/proc/$(docker_ inspect -f '{{.State.Pid}}' "$first")/ns/net")"
 }
@@ -394,10 +394,20 @@ other"
 	said /etc/passwd
 }
 
-@test "docker: a seccomp profile is refused by name until rung has it" {
-	run docker_ run --rm --runtime rung --network none box:1 true
-	ended 125
-	said linux.seccomp
+@test "docker: its default seccomp profile is in force, and --security-opt takes it away" {
+	run box box:1 sh -c 'grep ^Seccomp: /proc/self/status; unshare -m true'
+	[ "$status" -ne 0 ]
+	said "$(printf 'Seccomp:\t2')"
+	said "Operation not permitted"
+	run box --security-opt seccomp=unconfined box:1 grep ^Seccomp: /proc/self/status
+	shows "$(printf 'Seccomp:\t0')"
+}
+
+@test "docker: a seccomp profile of the user's" {
+	echo '{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO", "errnoRet": 100}]}' >"$D/profile.json"
+	run box --security-opt seccomp="$D/profile.json" box:1 mkdir /tmp/x
+	[ "$status" -ne 0 ]
+	said "Network is down"
 }
 
 @test "docker: a container's processes end with its first one" {

@@ -84,7 +84,6 @@ feature() { jq -r "$1" <<<"$out"; }
 	peer_lacks "has it all"
 	rung features
 	contains " $(feature '.linux.namespaces | join(" ")') " " time " " user "
-	equal false "$(feature '.linux.seccomp.enabled // false')"
 	equal false "$(feature '.linux.apparmor.enabled // false')"
 	equal false "$(feature '.linux.selinux.enabled // false')"
 	equal false "$(feature '.linux.intelRdt.enabled // false')"
