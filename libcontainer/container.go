@@ -31,6 +31,8 @@ var (
 	ErrExist = state.ErrExist
 	// ErrNotRunning: its init process is gone.
 	ErrNotRunning = errors.New("container not running")
+	// ErrNotPaused: it is not frozen.
+	ErrNotPaused = errors.New("container not paused")
 )
 
 // Container is a container that has a state folder.

@@ -76,7 +76,7 @@ func TestLife(t *testing.T) {
 		t.Errorf("Init of a stopped container: %v", err)
 	}
 	wantError(t, c.Start(), "start container c: cannot start a container that has stopped")
-	wantError(t, c.Pause(), "the container is stopped, not running")
+	wantError(t, c.Pause(), "pause container c: container not running: it is stopped")
 
 	if err := Delete(b.root, "c", false, b.warn); err != nil {
 		t.Fatal(err)
@@ -246,12 +246,12 @@ func TestPause(t *testing.T) {
 		t.Fatal(err)
 	}
 	out.line()
-	wantError(t, c.Resume(), "the container is running, not paused")
+	wantError(t, c.Resume(), "resume container c: container not paused: it is running")
 	if err := c.Pause(); err != nil {
 		t.Fatal(err)
 	}
 	b.wantStatus(c, Paused)
-	wantError(t, c.Pause(), "the container is paused, not running")
+	wantError(t, c.Pause(), "pause container c: container not running: it is paused")
 	wantError(t, c.Start(), "cannot start an already paused container")
 	// It comes when the container goes on.
 	if err := c.Signal(unix.SIGTERM); err != nil {

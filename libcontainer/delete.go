@@ -45,7 +45,7 @@ func Delete(root, id string, force bool, warn func(string)) error {
 		return err
 	}
 	if c.state == nil {
-		return dir.Remove()
+		return dir.RemoveAll() // forced, or there was an error
 	}
 	return c.destroy(force, warn)
 }
@@ -138,6 +138,9 @@ func (c *Container) destroy(force bool, warn func(string)) error {
 	}
 	for _, err := range hook.RunLenient(context.Background(), c.state.Hooks.Poststop, "hooks.poststop", c.state.ForHooks(specs.StateStopped)) {
 		warn(err.Error())
+	}
+	if force {
+		return c.dir.RemoveAll()
 	}
 	return c.dir.Remove()
 }

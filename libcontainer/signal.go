@@ -2,6 +2,8 @@ package libcontainer
 
 import (
 	"errors"
+	"fmt"
+	"slices"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -67,24 +69,31 @@ func (c *Container) thaw() {
 	}
 }
 
-// Pause freezes all processes of a running container.
-func (c *Container) Pause() error { return c.freeze(Running, (*cgroup.Manager).Freeze) }
+// Pause freezes all processes of a created or running container. It returns
+// ErrNotRunning for one in another state.
+func (c *Container) Pause() error {
+	return c.freeze("pause", ErrNotRunning, (*cgroup.Manager).Freeze, Running, Created)
+}
 
-// Resume undoes Pause.
-func (c *Container) Resume() error { return c.freeze(Paused, (*cgroup.Manager).Thaw) }
+// Resume undoes Pause. It returns ErrNotPaused for a container that is not
+// paused.
+func (c *Container) Resume() error {
+	return c.freeze("resume", ErrNotPaused, (*cgroup.Manager).Thaw, Paused)
+}
 
-func (c *Container) freeze(from Status, do func(*cgroup.Manager) error) error {
+// freeze calls do if the container is in one of the states from.
+func (c *Container) freeze(verb string, otherwise error, do func(*cgroup.Manager) error, from ...Status) error {
+	doing := verb + " container " + c.state.ID
 	status, err := c.Status()
 	if err != nil {
 		return err
 	}
-	if status != from && !(from == Running && status == Created) {
-		return &errdefs.Error{Doing: "change container " + c.state.ID,
-			Err: errors.New("the container is " + status.String() + ", not " + from.String())}
+	if !slices.Contains(from, status) {
+		return errdefs.Doing(fmt.Errorf("%w: it is %s", otherwise, status), doing)
 	}
 	cg, err := cgroup.Load(c.state.Cgroup)
 	if err != nil {
 		return err
 	}
-	return do(cg)
+	return errdefs.Doing(do(cg), doing)
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strconv"
 
@@ -328,6 +329,71 @@ func (d *Dir) Remove() error {
 		return nil
 	}
 	return errdefs.Doing(err, "remove "+d.Path())
+}
+
+// RemoveAll is Remove of a folder that has more in it than a container's files,
+// or something else in their place: what somebody else put there is removed
+// first, what Remove looks at last. It does not go into mounts.
+func (d *Dir) RemoveAll() error {
+	err := d.Remove()
+	if !errors.Is(err, unix.ENOTEMPTY) && !errors.Is(err, unix.EISDIR) && !errors.Is(err, unix.ENOTDIR) {
+		return err
+	}
+	dirfd := int(d.f.Fd())
+	names, err := names(dirfd)
+	if err != nil {
+		return errdefs.Doing(err, "list "+d.Path())
+	}
+	for _, name := range append(slices.DeleteFunc(names, func(n string) bool { return n == stateFile || n == journalFile }), stateFile, journalFile) {
+		if err := removeTree(dirfd, name, 0); err != nil {
+			return errdefs.Doing(err, "remove "+filepath.Join(d.Path(), name))
+		}
+	}
+	return d.Remove()
+}
+
+// maxTree is how deep a folder that removeTree removes may be: each level
+// holds a descriptor.
+const maxTree = 32
+
+// removeTree removes name from the folder dirfd, with all that is in it.
+func removeTree(dirfd int, name string, depth int) error {
+	err := unix.Unlinkat(dirfd, name, 0)
+	switch {
+	case err == nil, err == unix.ENOENT:
+		return nil
+	case err != unix.EISDIR || depth == maxTree:
+		return err
+	}
+	fd, err := unix.Openat2(dirfd, name, &unix.OpenHow{
+		Flags:   unix.O_DIRECTORY | unix.O_RDONLY | unix.O_NOFOLLOW | unix.O_CLOEXEC,
+		Resolve: unix.RESOLVE_NO_XDEV | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_BENEATH,
+	})
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	inside, err := names(fd)
+	if err != nil {
+		return err
+	}
+	for _, n := range inside {
+		if err := removeTree(fd, n, depth+1); err != nil {
+			return err
+		}
+	}
+	return unix.Unlinkat(dirfd, name, unix.AT_REMOVEDIR)
+}
+
+// names returns what is in the folder dirfd.
+func names(dirfd int) ([]string, error) {
+	fd, err := unix.Openat(dirfd, ".", unix.O_DIRECTORY|unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	f := os.NewFile(uintptr(fd), "folder")
+	defer f.Close()
+	return f.Readdirnames(-1)
 }
 
 // List returns the ids of all containers below root in the order of their

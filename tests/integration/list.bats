@@ -108,3 +108,97 @@ delete_all() {
 	rm "$ROOT/a-file"
 	delete --force
 }
+
+# broken_folders: state folders as crashes and mistakes leave them.
+broken_folders() {
+	BROKEN=("$TAG-empty" "$TAG-cut" "$TAG-folder" "$TAG-fifo" "$TAG-more" "$TAG-future" "$TAG-other")
+	mkdir -p "${BROKEN[@]/#/$ROOT/}"
+	echo '{"rungStateVersion":1,"id":"x' >"$ROOT/$TAG-cut/state.json"
+	mkdir "$ROOT/$TAG-folder/state.json"
+	mkfifo "$ROOT/$TAG-fifo/state.json"
+	mkdir "$ROOT/$TAG-more/sub"
+	echo note >"$ROOT/$TAG-more/sub/note"
+	sed 's/"rungStateVersion":[0-9]*/"rungStateVersion":99/; s/'"$CT"'/'"$TAG-future"'/g' "$ROOT/$CT/state.json" >"$ROOT/$TAG-future/state.json"
+	cp "$ROOT/$CT/state.json" "$ROOT/$TAG-other/state.json"
+}
+
+@test "list: every kind of broken folder is named with the reason, and delete --force clears it" {
+	peer_lacks "keeps its state otherwise"
+	local id listed
+	program sleep 1000
+	create
+	broken_folders
+	# By the record of the copy the cgroup of the other would go.
+	sed -i 's/"folders":\[[^]]*\]/"folders":[]/; s/"pid":[0-9]*/"pid":0/g' "$ROOT/$TAG-future/state.json"
+	rung list
+	equal 2 "$(wc -l <<<"$out")"
+	contains "$out" "$CT"
+	listed=$err
+	for id in "${BROKEN[@]}"; do
+		contains "$listed" "$ROOT/$id" "rung delete --force $id clears it"
+		rung_fails state "$id"
+		says "$ROOT/$id"
+		rung_fails delete "$id"
+		[[ -d $ROOT/$id ]] || fail "delete without force removed $id"
+		rung delete --force "$id"
+		[[ ! -e $ROOT/$id ]] || fail "$id is still there: $(ls -A "$ROOT/$id")"
+	done
+	rung list
+	equal "" "$err"
+	equal created "$(state status)"
+	delete --force
+}
+
+@test "list: a container whose init and bundle are gone is stopped" {
+	running
+	kill -KILL "$(pid)"
+	rm -rf "$BUNDLE"
+	wait_for_status stopped
+	rung list
+	matches "$(row "$CT")" "^$CT 0 stopped $BUNDLE "
+	rung state "$CT"
+	equal stopped "$(jq -r .status <<<"$out")"
+	equal 0 "$(jq -r .pid <<<"$out")"
+	delete
+}
+
+@test "list: a container whose pid is another process's by now is stopped" {
+	peer_lacks "keeps its state otherwise"
+	running
+	kill -KILL "$(pid)"
+	wait_for_status stopped
+	sed -i 's/"init":{"pid":[0-9]*/"init":{"pid":'$$'/' "$ROOT/$CT/state.json"
+	rung list
+	matches "$(row "$CT")" "^$CT 0 stopped "
+	delete --force
+	kill -0 $$
+}
+
+@test "list: a create that was killed leaves a stopped container, which delete clears" {
+	peer_lacks "keeps its state otherwise"
+	program sleep 1000
+	create
+	local init
+	init=$(pid)
+	# As if it had been killed before the state was written.
+	rm "$ROOT/$CT/state.json"
+	kill -KILL "$init"
+	wait_for_exit "$init"
+	rung list
+	matches "$(row "$CT")" "^$CT 0 stopped "
+	delete
+}
+
+@test "list: broken state of a container that runs: it is named, and delete --force ends it" {
+	peer_lacks "keeps its state otherwise"
+	local init
+	running
+	init=$(pid)
+	echo '{' >"$ROOT/$CT/state.json"
+	rung list
+	contains "$err" "$ROOT/$CT" "state.json is cut short or damaged"
+	rung_fails kill "$CT" KILL
+	kill -0 "$init"
+	rung delete --force "$CT"
+	wait_for_exit "$init"
+}

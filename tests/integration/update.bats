@@ -107,7 +107,7 @@ update() { rung update "$@" "$CT"; }
 	update --cpu-quota 3000 --cpu-period 10000
 	quota_is 3000 10000
 	update --cpu-share 200
-	limited cpu cpu.shares cpu.weight 200 20
+	limited cpu cpu.shares cpu.weight 200 29
 	delete --force
 }
 

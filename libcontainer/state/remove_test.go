@@ -1,0 +1,81 @@
+package state
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+func TestRemoveAll(t *testing.T) {
+	outside := t.TempDir()
+	kept := filepath.Join(outside, "kept")
+	if err := os.WriteFile(kept, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, fill := range map[string]func(dir string) error{
+		"a foreign file":               func(dir string) error { return os.WriteFile(dir+"/x", nil, 0o600) },
+		"a foreign folder":             func(dir string) error { return os.MkdirAll(dir+"/a/b/c", 0o700) },
+		"a folder for the state file":  func(dir string) error { return os.MkdirAll(dir+"/state.json/x", 0o700) },
+		"a folder for the journal":     func(dir string) error { return os.MkdirAll(dir+"/journal.json/x", 0o700) },
+		"a folder for the gate":        func(dir string) error { return os.MkdirAll(dir+"/gate", 0o700) },
+		"a folder for the notify file": func(dir string) error { return os.MkdirAll(dir+"/notify/notify.sock/x", 0o700) },
+		"a file for the notify folder": func(dir string) error { return os.WriteFile(dir+"/notify", nil, 0o600) },
+		"a link that leads out":        func(dir string) error { return os.Symlink(outside, dir+"/link") },
+		"a link for the state file":    func(dir string) error { return os.Symlink(kept, dir+"/state.json") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := mustMake(t, t.TempDir(), "c")
+			if err := d.WriteJournal(&State{ID: "c"}); err != nil && !strings.Contains(name, "journal") {
+				t.Fatal(err)
+			}
+			if strings.Contains(name, "journal") {
+				_ = os.Remove(d.Path() + "/journal.json")
+			}
+			if err := fill(d.Path()); err != nil {
+				t.Fatal(err)
+			}
+			if err := d.RemoveAll(); err != nil {
+				t.Error(err)
+			}
+			if _, err := os.Lstat(d.Path()); !os.IsNotExist(err) {
+				t.Errorf("%s is still there: %v", d.Path(), err)
+			}
+			if _, err := os.Stat(kept); err != nil {
+				t.Errorf("what a link leads to: %v", err)
+			}
+		})
+	}
+}
+
+// TestRemoveAllKeepsMounts has a folder of somebody else bound into the
+// container's.
+func TestRemoveAllKeepsMounts(t *testing.T) {
+	needRoot(t)
+	outside := t.TempDir()
+	kept := filepath.Join(outside, "kept")
+	if err := os.WriteFile(kept, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	d := mustMake(t, t.TempDir(), "c")
+	if err := d.WriteJournal(&State{ID: "c"}); err != nil {
+		t.Fatal(err)
+	}
+	target := d.Path() + "/mount"
+	if err := os.Mkdir(target, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Mount(outside, target, "", unix.MS_BIND, ""); err != nil {
+		t.Skipf("nothing can be mounted here: %v", err)
+	}
+	t.Cleanup(func() { _ = unix.Unmount(target, unix.MNT_DETACH) })
+	err := d.RemoveAll()
+	if err == nil || !strings.Contains(err.Error(), "remove "+target) {
+		t.Errorf("got %v", err)
+	}
+	if _, err := os.Stat(kept); err != nil {
+		t.Errorf("the mounted file was removed: %v", err)
+	}
+}
