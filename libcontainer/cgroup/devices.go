@@ -2,6 +2,7 @@ package cgroup
 
 import (
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -36,8 +37,22 @@ type exception struct {
 	access access
 }
 
-// deviceList is what the devices cgroup of v1 keeps, and what the program for
-// v2 is made from: whether devices are allowed, and the exceptions to that.
+// deviceRule allows or denies access to a device, or to several.
+type deviceRule struct {
+	exception
+	allow bool
+}
+
+// deviceRules are what the program for v2 is made from. The last rule that is
+// about a device and a kind of access to it decides; where there is none, it is
+// allowed if allowed is true.
+type deviceRules struct {
+	allowed bool
+	rules   []deviceRule
+}
+
+// deviceList is what the devices cgroup of v1 keeps: whether devices are
+// allowed, and the exceptions to that.
 type deviceList struct {
 	allowed    bool
 	exceptions []exception
@@ -56,15 +71,14 @@ func (d device) overlaps(e device) bool {
 }
 
 // errHole is the cause where a rule would make an exception to an exception.
-var errHole = errors.New("is an exception to an earlier rule for more devices, which the kernel cannot express")
+var errHole = errors.New("is an exception to an earlier rule for more devices, which cgroup v1 cannot express")
 
 // apply applies a rule for one kind of device.
 //
-// Later rules win, as the runtime-spec wants it. The kernel's list on v1 has
-// only two levels, though: a rule for fewer devices than an earlier exception
-// is about cannot be kept, and is an error on v2 as well, so that a
-// configuration means the same everywhere. (The kernel would ignore it, which
-// for a denial nobody would notice.)
+// Later rules win, as the runtime-spec wants it. The kernel's list has only two
+// levels, though: a rule for fewer devices than an earlier exception is about
+// cannot be kept, and is an error. (The kernel would ignore it, which for a
+// denial nobody would notice.)
 func (l *deviceList) apply(e exception, allow bool) error {
 	if allow != l.allowed {
 		l.add(e)
@@ -139,31 +153,67 @@ func defaultDevices() [11]defaultDevice {
 	}
 }
 
+// replaced reports whether linux.devices puts another device in the place of d.
+func (d *defaultDevice) replaced(devices []specs.LinuxDevice) bool {
+	if d.path == "" {
+		return false
+	}
+	for i := range devices {
+		if devices[i].Path == d.path {
+			return true
+		}
+	}
+	return false
+}
+
 // compileDevices turns the rules of the configuration and the default ones into
-// a list. A container without rules may use the default devices only.
+// a list for v1. A container without rules may use the default devices only.
 func compileDevices(rules []specs.LinuxDeviceCgroup, devices []specs.LinuxDevice) (deviceList, error) {
 	l := deviceList{exceptions: make([]exception, 0, 16)}
 	for i := range rules {
 		if err := l.applyRule(&rules[i]); err != nil {
-			field := index("linux.resources.devices", i)
-			return l, errdefs.AtField(err, field)
+			return l, errdefs.AtField(err, index(fieldDevices, i))
 		}
 	}
-next:
 	for _, d := range defaultDevices() {
-		if d.path != "" {
-			for i := range devices {
-				if devices[i].Path == d.path {
-					continue next
-				}
-			}
+		if d.replaced(devices) {
+			continue
 		}
 		if err := l.apply(d.exception, true); err != nil {
 			return l, &errdefs.Error{
-				Field: "linux.resources.devices",
+				Field: fieldDevices,
 				Err:   errors.New("denies " + d.String() + " with a rule for more devices, which every container may use"),
-				Hint:  "deny single devices, or everything before allowing some",
+				Hint:  "deny single devices, or everything before allowing some; cgroup v1 can do no more",
 			}
+		}
+	}
+	return l, nil
+}
+
+// orderDevices is compileDevices for v2, where any rules in any order are
+// possible.
+func orderDevices(rules []specs.LinuxDeviceCgroup, devices []specs.LinuxDevice) (deviceRules, error) {
+	l := deviceRules{rules: make([]deviceRule, 0, 16)}
+	for i := range rules {
+		e, kinds, err := parseRule(&rules[i])
+		if err != nil {
+			return l, errdefs.AtField(err, index(fieldDevices, i))
+		}
+		if isEverything(e, kinds) {
+			l.allowed, l.rules = rules[i].Allow, l.rules[:0]
+			continue
+		}
+		for _, e.kind = range []byte(kinds) {
+			l.rules = append(l.rules, deviceRule{e, rules[i].Allow})
+		}
+	}
+	if l.allowed && !slices.ContainsFunc(l.rules, func(r deviceRule) bool { return !r.allow }) {
+		l.rules = nil
+		return l, nil
+	}
+	for _, d := range defaultDevices() {
+		if !d.replaced(devices) {
+			l.rules = append(l.rules, deviceRule{d.exception, true})
 		}
 	}
 	return l, nil
@@ -171,7 +221,32 @@ next:
 
 // applyRule applies a rule of the configuration.
 func (l *deviceList) applyRule(r *specs.LinuxDeviceCgroup) error {
-	e := exception{device: device{major: anyNumber, minor: anyNumber}}
+	e, kinds, err := parseRule(r)
+	if err != nil {
+		return err
+	}
+	if isEverything(e, kinds) {
+		l.reset(r.Allow)
+		return nil
+	}
+	for _, e.kind = range []byte(kinds) {
+		if err := l.apply(e, r.Allow); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// isEverything reports whether a rule is about all access to all devices.
+func isEverything(e exception, kinds string) bool {
+	return kinds == "bc" && e.major == anyNumber && e.minor == anyNumber && e.access == accessAll
+}
+
+// parseRule reads a rule of the configuration. It is about e for each of kinds,
+// "b", "c" or both: v1 takes "a" for all devices and all access, whatever
+// else is given, but that would allow more than what is asked for.
+func parseRule(r *specs.LinuxDeviceCgroup) (e exception, kinds string, err error) {
+	e.device = device{major: anyNumber, minor: anyNumber}
 	for _, c := range []byte(r.Access) {
 		switch c {
 		case 'r':
@@ -181,39 +256,25 @@ func (l *deviceList) applyRule(r *specs.LinuxDeviceCgroup) error {
 		case 'm':
 			e.access |= accessMknod
 		default:
-			return errors.New("access " + quote(r.Access) + ` is not made of the letters "rwm"`)
+			return e, "", errors.New("access " + quote(r.Access) + ` is not made of the letters "rwm"`)
 		}
 	}
 	if e.access == 0 {
-		return errors.New("access is empty")
+		return e, "", errors.New("access is empty")
 	}
 	if err := setNumber(&e.major, r.Major, "major"); err != nil {
-		return err
+		return e, "", err
 	}
 	if err := setNumber(&e.minor, r.Minor, "minor"); err != nil {
-		return err
+		return e, "", err
 	}
 	switch r.Type {
 	case "b", "c":
-		e.kind = r.Type[0]
-		return l.apply(e, r.Allow)
+		return e, r.Type, nil
 	case "", "a":
-	default:
-		return errors.New("type " + quote(r.Type) + ` is not "a", "b" or "c"`)
+		return e, "bc", nil
 	}
-	if e.major == anyNumber && e.minor == anyNumber && e.access == accessAll {
-		l.reset(r.Allow)
-		return nil
-	}
-	// v1 takes "a" for all devices and all access, whatever else is given.
-	// That would allow more than what is asked for.
-	for _, kind := range [...]byte{'b', 'c'} {
-		e.kind = kind
-		if err := l.apply(e, r.Allow); err != nil {
-			return err
-		}
-	}
-	return nil
+	return e, "", errors.New("type " + quote(r.Type) + ` is not "a", "b" or "c"`)
 }
 
 // setNumber sets a device number from the configuration, where -1 is any.

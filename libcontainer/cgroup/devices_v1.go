@@ -30,15 +30,21 @@ func (m *Manager) SetDevices(r *specs.LinuxResources) error {
 	if r != nil {
 		rules = r.Devices
 	}
-	l, err := compileDevices(rules, m.devices)
-	if err != nil {
-		return err
-	}
+	var set func() error
 	if m.v2() {
-		err = m.setDevicesV2(l)
+		l, err := orderDevices(rules, m.devices)
+		if err != nil {
+			return err
+		}
+		set = func() error { return m.setDevicesV2(l) }
 	} else {
-		err = m.setDevicesV1(l)
+		l, err := compileDevices(rules, m.devices)
+		if err != nil {
+			return err
+		}
+		set = func() error { return m.setDevicesV1(l) }
 	}
+	err := set()
 	if err != nil && inUserNamespace() {
 		return nil
 	}

@@ -12,19 +12,19 @@ import (
 // setDevicesV2 attaches a program to the container's cgroup that the kernel
 // asks whenever a device is opened or made (BPF_PROG_TYPE_CGROUP_DEVICE). It
 // takes the place of an earlier one at a stroke.
-func (m *Manager) setDevicesV2(l deviceList) error {
+func (m *Manager) setDevicesV2(l deviceRules) error {
 	dir := m.unified()
 	if dir == "" {
 		return nil // rootless, without a cgroup
 	}
 	untouched := m.untouched(dir)
-	if untouched && l.allowed && len(l.exceptions) == 0 {
+	if untouched && l.allowed && len(l.rules) == 0 {
 		return nil // nothing to forbid
 	}
 	fail := func(doing string, err error) error {
 		// Without the permission to load a program, a rootless container
 		// is left with what its user may open.
-		if isPermission(err) && (m.rec.Rootless || l.allowed && len(l.exceptions) == 0) {
+		if isPermission(err) && (m.rec.Rootless || l.allowed && len(l.rules) == 0) {
 			return nil
 		}
 		return &errdefs.Error{Doing: doing + " for the cgroup " + dir, Field: fieldDevices, Err: err}
@@ -91,8 +91,7 @@ const (
 	opMovImm    = unix.BPF_ALU | unix.BPF_MOV | unix.BPF_K
 	opMovReg    = unix.BPF_ALU | unix.BPF_MOV | unix.BPF_X
 	opJumpNeImm = unix.BPF_JMP32 | unix.BPF_JNE | unix.BPF_K
-	opJumpNeReg = unix.BPF_JMP32 | unix.BPF_JNE | unix.BPF_X
-	opJumpNoBit = unix.BPF_JMP32 | unix.BPF_JSET | unix.BPF_K
+	opJumpBits  = unix.BPF_JMP32 | unix.BPF_JSET | unix.BPF_K
 	opJump      = unix.BPF_JMP | unix.BPF_JA
 	opExit      = unix.BPF_JMP | unix.BPF_EXIT
 )
@@ -107,13 +106,14 @@ func regs(dst, src byte) byte {
 	return dst<<4 | src
 }
 
-// compileProgram compiles a list to a program. Its context is struct
+// compileProgram compiles rules to a program. Its context is struct
 // bpf_cgroup_dev_ctx: the type of device and of access, major and minor.
 //
-// A list that denies is left by an exception that allows all of the access that
-// is asked for; a list that allows by one that denies any of it, as v1 does.
-func compileProgram(l deviceList) []insn {
-	p := make([]insn, 0, 8+9*len(l.exceptions))
+// It asks the last rule first. What of the access a rule allows is crossed off,
+// and when nothing is left the answer is yes; a rule that denies any of what is
+// left makes it no.
+func compileProgram(l deviceRules) []insn {
+	p := make([]insn, 0, 8+8*len(l.rules))
 	p = append(p,
 		insn{opLoadWord, regs(2, 1), 0, 0}, // r2 = access<<16 | type
 		insn{opMovReg, regs(3, 2), 0, 0},
@@ -122,8 +122,8 @@ func compileProgram(l deviceList) []insn {
 		insn{opLoadWord, regs(4, 1), 4, 0},    // r4 = major
 		insn{opLoadWord, regs(5, 1), 8, 0},    // r5 = minor
 	)
-	for _, e := range l.exceptions {
-		p = append(p, compileException(e, l.allowed)...)
+	for i := len(l.rules) - 1; i >= 0; i-- {
+		p = append(p, compileRule(l.rules[i])...)
 	}
 	return append(p, verdict(l.allowed)...)
 }
@@ -137,36 +137,35 @@ func verdict(allow bool) []insn {
 	return []insn{{opMovImm, regs(0, 0), 0, v}, {opExit, 0, 0, 0}}
 }
 
-// compileException returns the test for an exception and what follows from it.
-func compileException(e exception, allowed bool) []insn {
+// compileRule returns the test for a rule and what follows from it.
+func compileRule(r deviceRule) []insn {
 	kind := int32(unix.BPF_DEVCG_DEV_CHAR)
-	if e.kind == 'b' {
+	if r.kind == 'b' {
 		kind = unix.BPF_DEVCG_DEV_BLOCK
 	}
 	b := []insn{{opJumpNeImm, regs(2, 0), 0, kind}}
+	if r.major != anyNumber {
+		b = append(b, insn{opJumpNeImm, regs(4, 0), 0, int32(uint32(r.major))})
+	}
+	if r.minor != anyNumber {
+		b = append(b, insn{opJumpNeImm, regs(5, 0), 0, int32(uint32(r.minor))})
+	}
 	switch {
-	case e.access == accessAll:
-	case allowed: // any of the access is denied: go on unless there is such
+	case r.access == accessAll:
+	case r.allow:
 		b = append(b,
-			insn{opJumpNoBit, regs(3, 0), 1, int32(e.access)},
+			insn{opAndImm, regs(3, 0), 0, int32(accessAll &^ r.access)},
+			insn{opJumpNeImm, regs(3, 0), 0, 0})
+	default:
+		b = append(b,
+			insn{opJumpBits, regs(3, 0), 1, int32(r.access)},
 			insn{opJump, 0, 0, 0})
-	default: // all of the access is allowed
-		b = append(b,
-			insn{opMovReg, regs(1, 3), 0, 0},
-			insn{opAndImm, regs(1, 0), 0, int32(e.access)},
-			insn{opJumpNeReg, regs(1, 3), 0, 0})
 	}
-	if e.major != anyNumber {
-		b = append(b, insn{opJumpNeImm, regs(4, 0), 0, int32(uint32(e.major))})
-	}
-	if e.minor != anyNumber {
-		b = append(b, insn{opJumpNeImm, regs(5, 0), 0, int32(uint32(e.minor))})
-	}
-	b = append(b, verdict(!allowed)...)
-	// The jumps lead behind the exception.
+	b = append(b, verdict(r.allow)...)
+	// These jumps lead to the next rule.
 	for i := range b {
 		switch b[i].code {
-		case opJumpNeImm, opJumpNeReg, opJump:
+		case opJumpNeImm, opJump:
 			b[i].off = int16(len(b) - i - 1)
 		}
 	}
