@@ -39,9 +39,9 @@ test-integration: deps-test rung ## bats tests of the binary (root)
 test-engines: deps-engines rung ## rung under real containerd and Docker, and a whole Debian inside (root)
 	@RUNG=$(CURDIR)/rung tests/engines/run.sh
 
-# PASS picks passes (root-cgroupfs), TESTS files of tests/integration: make test-vm TESTS="cgroups.bats lifecycle.bats".
+# PASS="unit" picks passes (see tests/vm/run.sh), TESTS="cgroups.bats lifecycle.bats" files of tests/integration.
 .PHONY: test-vm vm-shell vm-image
-test-vm: deps-vm rung ## the integration tests on a Debian with systemd and cgroup v2, in QEMU (root; TESTS="cgroups.bats" picks files)
+test-vm: deps-vm rung ## the tests on a Debian with systemd and cgroup v2, in QEMU (TESTS="cgroups.bats" picks files)
 	@RUNG=$(CURDIR)/rung PASS="$(PASS)" TESTS="$(TESTS)" tests/vm/run.sh
 
 vm-shell: deps-vm rung ## a root shell on that Debian, with rung

@@ -299,7 +299,7 @@ func (b *builder) clone(ops []op) (pid, pidFD int, err error) {
 	}
 	runtime.KeepAlive(b)
 	if errno != 0 {
-		return 0, 0, &errdefs.Error{Doing: "clone the init process", Err: errno, Hint: cloneHint(errno)}
+		return 0, 0, &errdefs.Error{Doing: "clone the init process", Err: errno, Hint: cloneHint(errno, b.req.CgroupFD >= 0)}
 	}
 	return int(n), int(b.pidFD), nil
 }
@@ -320,7 +320,21 @@ func keepMemoryAttributes() func() {
 	}
 }
 
-func cloneHint(errno error) string {
+// cloneHint says what an error of clone3 comes from. For those that it has only
+// with CLONE_INTO_CGROUP see cgroup_css_set_fork of the kernel.
+func cloneHint(errno error, intoCgroup bool) string {
+	if intoCgroup {
+		switch {
+		case errors.Is(errno, unix.EBUSY):
+			return "its cgroup takes no processes, as it passes controllers on to cgroups below it (cgroup.subtree_control)"
+		case errors.Is(errno, unix.EOPNOTSUPP):
+			return "its cgroup takes no processes, as it is threaded or below one that is (cgroup.type)"
+		case errors.Is(errno, unix.ENODEV):
+			return "somebody else removed its cgroup"
+		case errors.Is(errno, unix.EACCES):
+			return "a user may move processes only between cgroups below one that was delegated to it (cgroups(7), \"Cgroups delegation containment\")"
+		}
+	}
 	switch {
 	case errors.Is(errno, unix.EPERM):
 		return "making namespaces needs root (CAP_SYS_ADMIN), or a user namespace that the host lets everybody make"
@@ -328,7 +342,9 @@ func cloneHint(errno error) string {
 		return "a limit in /proc/sys/user/max_*_namespaces is reached"
 	case errors.Is(errno, unix.EAGAIN):
 		return "the limit of processes (ulimit -u, pids.max) is reached"
-	case errors.Is(errno, unix.EINVAL), errors.Is(errno, unix.ENOSYS):
+	case errors.Is(errno, unix.ENOSYS):
+		return "the kernel is older than 5.10, or a seccomp filter around rung refuses clone3(2), as that of Docker before 20.10.10 does"
+	case errors.Is(errno, unix.EINVAL):
 		return "the kernel lacks one of the namespaces, or is older than 5.10"
 	}
 	return ""

@@ -177,12 +177,19 @@ func checkHugepages(field string, limits []specs.LinuxHugepageLimit) error {
 }
 
 // checkUnified checks that the keys are names of files in a cgroup's folder,
-// and not paths that lead out of it.
+// and not paths that lead out of it, and that the files are limits: a write to
+// one that moves, stops or ends processes would hit the container's init before
+// it runs the program, or put processes of the host where they are ended with
+// the container.
 func checkUnified(field string, unified map[string]string) error {
 	for _, key := range slices.Sorted(maps.Keys(unified)) {
 		at := jsonfield.Key(field, key)
 		if !strings.Contains(strings.Trim(key, "."), ".") || strings.ContainsAny(key, "/\x00") {
 			return bad(at, "must be the name of a file in a cgroup, such as memory.high")
+		}
+		switch key {
+		case "cgroup.freeze", "cgroup.kill", "cgroup.procs", "cgroup.threads", "cgroup.type":
+			return bad(at, "is no limit: it moves, stops or ends processes")
 		}
 		if err := noNUL(at, unified[key]); err != nil {
 			return err

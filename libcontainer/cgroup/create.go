@@ -167,7 +167,7 @@ func (m *Manager) checkUnused() error {
 }
 
 // checkFolder refuses the existing folder dir if processes are in or below it,
-// or if it is frozen: a container in it would hang.
+// if none can be in it, or if it is frozen: a container in it would hang.
 func (m *Manager) checkFolder(dir string) error {
 	pids, err := pidsBelow(dir)
 	switch {
@@ -184,6 +184,15 @@ func (m *Manager) checkFolder(dir string) error {
 			Field: fieldPath,
 			Err:   fmt.Errorf("it is not empty: %s", listPids(pids)),
 			Hint:  "give each container a cgroup of its own, or end what is left in this one",
+		}
+	}
+	// Only v2 has the file.
+	if passed, err := readFile(dir, "cgroup.subtree_control"); err == nil && strings.TrimSpace(passed) != "" {
+		return &errdefs.Error{
+			Doing: "use the existing cgroup " + dir,
+			Field: fieldPath,
+			Err:   errors.New("it passes controllers on to cgroups below it, so no process can be in it (cgroups(7), \"no internal processes\")"),
+			Hint:  "it looks like the parent of containers: name a cgroup below it",
 		}
 	}
 	return checkThawed(dir)

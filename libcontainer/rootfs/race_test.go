@@ -48,8 +48,12 @@ func startRace(t *testing.T, a, b string) {
 	must(t, err)
 }
 
-// raceFor is how long each race is run, with a new container every time.
-const raceFor = 400 * time.Millisecond
+// Each race is run for raceFor, with a new container every time, and on a slow
+// machine until there were raceTries.
+const (
+	raceFor   = 400 * time.Millisecond
+	raceTries = 10
+)
 
 // An attacker who exchanges a folder of a shared volume for a symlink to the
 // host gets nothing made or mounted there (CVE-2021-30465, CVE-2023-27561,
@@ -95,9 +99,6 @@ func TestRace(t *testing.T) {
 			before := len(mountTable(t))
 			worked, failed := raceContainers(t, s, before)
 			t.Logf("%d containers were made, %d failed", worked, failed)
-			if worked+failed < 10 {
-				t.Errorf("only %d containers were tried", worked+failed)
-			}
 		})
 	}
 }
@@ -105,7 +106,7 @@ func TestRace(t *testing.T) {
 // raceContainers makes containers for a while, and checks each.
 func raceContainers(t *testing.T, s *specs.Spec, before int) (worked, failed int) {
 	t.Helper()
-	for end := time.Now().Add(raceFor); time.Now().Before(end); {
+	for end := time.Now().Add(raceFor); time.Now().Before(end) || worked+failed < raceTries; {
 		r, err := New(Options{Spec: s, Root: root})
 		must(t, err)
 		must(t, r.Open())

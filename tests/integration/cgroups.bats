@@ -383,7 +383,8 @@ refused() {
 	config 'del(.linux.resources.cpu)'
 	refused cpu.period '{cpu: {period: 5}}'
 	config 'del(.linux.resources.cpu)'
-	refused cpu.shares '{cpu: {shares: 1000000000}}'
+	# On v2 they become a weight, and the greatest is as many as there can be.
+	[[ $CGROUP_MODE == v2 ]] || refused cpu.shares '{cpu: {shares: 1000000000}}'
 	config 'del(.linux.resources.cpu)'
 	needs_controller cpuset
 	refused cpu.cpus '{cpu: {cpus: "99999"}}' 99999
@@ -549,6 +550,17 @@ block_device() {
 	refused unified '{unified: {"../pids.max": "1"}}' ../pids.max
 	config 'del(.linux.resources.unified)'
 	refused unified '{unified: {"nosuch.max": "1"}}' nosuch
+}
+
+@test "unified: files that move, stop or end processes are no limits" {
+	local file
+	for file in cgroup.freeze cgroup.kill cgroup.procs cgroup.threads cgroup.type; do
+		config 'del(.linux.resources.unified)'
+		peer_lacks "writes them"
+		resources "{unified: {\"$file\": \"1\"}}"
+		create_fails
+		says linux.resources.unified "$file" "no limit"
+	done
 }
 
 @test "unified: refused and named on v1" {

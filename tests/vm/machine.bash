@@ -16,8 +16,11 @@ prepare_work() {
   trap 'rm -rf --one-file-system "$WORK"' EXIT
   chmod 755 "$WORK"
   cp "${RUNG:-$VM_TREE/rung}" "$WORK/rung"
-  (cd "$VM_TREE" && CGO_ENABLED=0 "${GO:-go}" build -o "$WORK/testhelper" ./tests/integration/cmd/testhelper)
+  vm_go build -o "$WORK/testhelper" ./tests/integration/cmd/testhelper
 }
+
+# vm_go ARG...: Go on the host, for the machine, which has none.
+vm_go() { (cd "$VM_TREE" && CGO_ENABLED=0 "${GO:-go}" "$@"); }
 
 # machine APPEND ARG...: runs QEMU until the machine is turned off; APPEND is for the kernel's command line. The tree is
 # /mnt/tree in it, WORK is /mnt/work, both read-only. What the machine writes to its disk is gone afterwards.

@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
-# run.sh: the integration tests in a virtual machine: a Debian host with systemd and cgroup v2 only. One line per test as it
+# run.sh: the tests in a virtual machine: a Debian host with systemd and cgroup v2 only. One line per test as it
 # ends, in the end "N passed, M failed, K skipped"; the exit status is 1 if a test failed, the machine died, or it took
 # too long.
 #
 # From the environment:
 #   RUNG         the binary under test (default: rung in the repository's root)
-#   PASS         which passes are run, of those in passes/ (default: all of them)
-#   TESTS        which files of tests/integration (default: those that the pass names, mostly all)
+#   PASS         which of the passes are run (default: all):
+#                unit           the Go tests of the packages that see most of the host
+#                root-cgroupfs  the integration tests, with cgroups that rung makes itself
+#   TESTS        which files of tests/integration (default: all)
 #   VM_TIMEOUT   seconds that all of it may take (default 5400)
 #   VM_LOG       keep the machine's console in this file
 #   RUNG_TEST_PATIENCE, RUNG_CRASH_ROUNDS, JOBS   as for tests/integration/run.sh
@@ -14,7 +16,10 @@ set -euo pipefail
 # shellcheck source-path=SCRIPTDIR
 source "${BASH_SOURCE[0]%/*}/machine.bash"
 
-passes=${PASS:-root-cgroupfs}
+passes=${PASS:-unit root-cgroupfs}
+# The Go tests that see most of the host.
+packages=(libcontainer/cgroup libcontainer/rootfs libcontainer/process libcontainer internal/spawn)
+
 for pass in $passes; do
   [ -e "$VM_DIR/passes/$pass.sh" ] || {
     echo "there is no pass $pass; there are:" "$(cd "$VM_DIR/passes" && printf '%s ' ./*.sh | sed 's/\.\/\|\.sh//g')" >&2
@@ -22,6 +27,11 @@ for pass in $passes; do
   }
 done
 prepare_work
+if [[ " $passes " == *" unit "* ]]; then
+  for package in "${packages[@]}"; do
+    vm_go test -c -o "$WORK/unit/${package//\//+}.test" "./$package"
+  done
+fi
 console=${VM_LOG:-$WORK/console.log}
 : >"$console"
 

@@ -1,0 +1,273 @@
+#!/usr/bin/env bats
+# cgroup2: what only cgroup v2 has: a process that is born in its cgroup, thread
+# mode, the rule of no internal processes, devices by eBPF, and what a cgroup
+# namespace shows. What both versions have is in cgroups.bats.
+
+load helpers
+
+# at PATH: puts the container's cgroup below the test's.
+at() { config '.linux.cgroupsPath = $p' --arg p "$PARENT/$1"; }
+
+# cgroup_mount FILTER: changes the mount of /sys/fs/cgroup.
+cgroup_mount() { config "(.mounts[] | select(.destination == \"/sys/fs/cgroup\")) |= ($1)"; }
+
+# cgroup_namespace: gives the container one of its own.
+cgroup_namespace() {
+	config '.linux.namespaces += (if any(.linux.namespaces[]; .type == "cgroup") then [] else [{type: "cgroup"}] end)'
+}
+
+# sleeper_in DIR: moves a new process there; its pid is in sleeper. end_sleeper
+# ends it.
+sleeper_in() {
+	in_background sleep 1000
+	sleeper=$background
+	echo "$sleeper" >"$1/cgroup.procs"
+}
+end_sleeper() {
+	kill -0 "$sleeper"
+	kill -KILL "$sleeper"
+	wait "$sleeper" || true
+}
+
+# traced STRACE-ARG... -- RUNG-ARG...: as try_rung, under strace, whose output
+# goes to the file TRACE.
+traced() {
+	local args=()
+	while [[ $1 != -- ]]; do
+		args+=("$1")
+		shift
+	done
+	shift
+	TRACE=$WORK/trace
+	printf '#!/bin/sh\nexec strace -f -qq -o %q %s %q "$@"\n' "$TRACE" "${args[*]}" "$RUNG" >"$WORK/traced"
+	chmod +x "$WORK/traced"
+	RUNG=$WORK/traced try_rung "$@"
+}
+
+# --- the way in ---
+
+@test "cgroup2: the init is born in its cgroup (CLONE_INTO_CGROUP)" {
+	needs_v2
+	needs_program strace
+	peer_lacks "is another program"
+	traced -e trace=clone3,openat -- run --bundle "$BUNDLE" "$CT"
+	equal 0 "$status"
+	contains "$(grep clone3 "$TRACE")" CLONE_INTO_CGROUP
+	lacks "$(grep -v SIGCHLD "$TRACE")" "cgroup.procs\", O_WRONLY"
+}
+
+@test "cgroup2: a clone that is refused is an error that says why" {
+	needs_v2
+	needs_program strace
+	peer_lacks "words it otherwise"
+	local errno words
+	while read -r errno words; do
+		traced -e trace=clone3 -e "inject=clone3:error=$errno" -- create --bundle "$BUNDLE" "$CT"
+		equal 1 "$status"
+		says clone "$words"
+		[[ ! -e $ROOT/$CT ]]
+		[[ ! -e $(cgroup_dir "") ]]
+	done <<-'END'
+		ENOSYS seccomp
+		EBUSY cgroup.subtree_control
+		EOPNOTSUPP cgroup.type
+		ENODEV removed
+		EACCES delegated
+		EAGAIN pids.max
+	END
+}
+
+# --- where ---
+
+@test "cgroup2: every controller of the host reaches a cgroup that is deep down" {
+	needs_v2
+	at "a/b/c/$CT"
+	running
+	equal "$(</sys/fs/cgroup/cgroup.controllers)" "$(<"$TRACK/a/b/c/$CT/cgroup.controllers")"
+	delete --force
+	rmdir -p "$TRACK/a/b/c" 2>/dev/null || true
+}
+
+@test "cgroup2: without a path it stands beside the caller's own" {
+	needs_v2
+	[[ -z $RUNG_PEER ]] || skip "$RUNG_PEER places it elsewhere"
+	config 'del(.linux.cgroupsPath)'
+	running
+	has_line "$(<"/proc/$(pid)/cgroup")" "0::$PARENT/$CT"
+	delete --force
+}
+
+@test "cgroup2: a cgroup with processes below it is refused, and they are left alone" {
+	needs_v2
+	[[ $RUNG_PEER != runc ]] || skip "runc 1.1 warns only"
+	mkdir -p "$TRACK/$CT/deep/er"
+	sleeper_in "$TRACK/$CT/deep/er"
+	create_fails
+	says linux.cgroupsPath "$sleeper"
+	end_sleeper
+	rmdir "$TRACK/$CT/deep/er" "$TRACK/$CT/deep" "$TRACK/$CT"
+}
+
+@test "cgroup2: a cgroup that passes controllers on can hold no container" {
+	needs_v2
+	mkdir "$TRACK/$CT"
+	echo +pids >"/sys/fs/cgroup/cgroup.subtree_control"
+	echo +pids >"$TRACK/cgroup.subtree_control"
+	echo +pids >"$TRACK/$CT/cgroup.subtree_control"
+	create_fails
+	says linux.cgroupsPath "no internal processes"
+	rmdir "$TRACK/$CT"
+}
+
+@test "cgroup2: below a frozen cgroup it is refused" {
+	needs_v2
+	[[ -z $RUNG_PEER ]] || skip "$RUNG_PEER hangs"
+	mkdir "$TRACK/ice"
+	echo 1 >"$TRACK/ice/cgroup.freeze"
+	at "ice/$CT"
+	create_fails
+	says linux.cgroupsPath frozen "$TRACK/ice"
+	echo 0 >"$TRACK/ice/cgroup.freeze"
+	rmdir "$TRACK/ice"
+}
+
+@test "cgroup2: a limit that processes above forbid is refused, and the error names them" {
+	needs_v2
+	peer_lacks "words it otherwise"
+	mkdir "$TRACK/busy"
+	sleeper_in "$TRACK/busy"
+	at "busy/$CT"
+	# Without a limit there is nothing that the controllers are needed for.
+	run_ct
+	config '.linux.resources.memory.limit = 67108864'
+	create_fails
+	says linux.resources.memory.limit "$TRACK/busy" "no internal processes"
+	end_sleeper
+	rmdir "$TRACK/busy"
+}
+
+@test "cgroup2: below a threaded cgroup the container runs, and only threads' limits can be set" {
+	needs_v2
+	[[ -z $RUNG_PEER ]] || skip "$RUNG_PEER refuses it"
+	mkdir -p "$TRACK/domain/threads"
+	echo threaded >"$TRACK/domain/threads/cgroup.type"
+	at "domain/threads/$CT"
+	running
+	equal threaded "$(<"$TRACK/domain/threads/$CT/cgroup.type")"
+	delete --force
+	config '.linux.resources.pids.limit = 40'
+	running
+	equal 40 "$(<"$TRACK/domain/threads/$CT/pids.max")"
+	delete --force
+	config '.linux.resources.memory.limit = 67108864'
+	create_fails
+	says linux.resources.memory.limit threaded
+	rmdir "$TRACK/domain/threads" "$TRACK/domain"
+}
+
+@test "cgroup2: beside a threaded cgroup there is no valid place" {
+	needs_v2
+	mkdir -p "$TRACK/domain/threads" "$TRACK/domain/invalid"
+	echo threaded >"$TRACK/domain/threads/cgroup.type"
+	equal "domain invalid" "$(<"$TRACK/domain/invalid/cgroup.type")"
+	at "domain/invalid/$CT"
+	create_fails
+	says linux.cgroupsPath threaded
+	rmdir "$TRACK/domain/threads" "$TRACK/domain/invalid" "$TRACK/domain"
+}
+
+# --- devices ---
+
+# nodes: four loop devices of the container's own. Whether the host has them
+# does not matter: what is denied is denied before they are looked for.
+nodes() {
+	config '.linux.devices = [range(4) | {path: "/dev/node\(.)", type: "b", major: 7, minor: (200 + .), fileMode: 438}] |
+		.linux.resources.devices = $r' --argjson r "$1"
+	shell 'for n in 0 1 2 3; do
+		for way in "<" ">"; do
+			case $(eval "exec 3$way/dev/node$n" 2>&1) in
+				*"not permitted"*) echo -n "$n$way " ;;
+			esac
+		done
+	done'
+}
+
+# denied RULES WANT: these rules deny what WANT lists.
+denied() {
+	nodes "$1"
+	run_ct
+	equal "$2" "$out"
+}
+
+@test "cgroup2: a device rule may take from an earlier one, and a later one give back" {
+	needs_v2
+	[[ -z $RUNG_PEER ]] || skip "$RUNG_PEER refuses it"
+	local none='{allow: false, access: "rwm"}'
+	rules() { jq -n "[$(printf '%s,' "$@" | sed 's/,$//')]"; }
+	block() { echo "{allow: $1, type: \"b\", major: 7, access: \"$3\"$2}"; }
+	denied "$(rules "$none")" "0< 0> 1< 1> 2< 2> 3< 3> "
+	denied "$(rules "$none" "$(block true '' rwm)")" ""
+	denied "$(rules "$none" "$(block true '' rwm)" "$(block false ', minor: 200' rwm)")" "0< 0> "
+	denied "$(rules "$none" "$(block true '' rwm)" "$(block false ', minor: 201' w)")" "1> "
+	denied "$(rules "$none" "$(block true '' rwm)" "$(block false '' w)" "$(block true ', minor: 202' w)")" "0> 1> 3> "
+	denied "$(rules '{allow: true, access: "rwm"}' "$(block false '' r)")" "0< 1< 2< 3< "
+	denied "$(rules '{allow: true, access: "rwm"}' "$(block false '' rw)" "$(block true ', minor: 203' rw)")" "0< 0> 1< 1> 2< 2> "
+}
+
+@test "cgroup2: a device rule that v1 cannot express is refused there, and named" {
+	[[ $CGROUP_MODE != v2 ]] || skip "this host has cgroup v2 only"
+	peer_lacks "words it otherwise"
+	nodes '[{"allow": true, "type": "b", "major": 7, "access": "rwm"}, {"allow": false, "type": "b", "major": 7, "minor": 200, "access": "rwm"}]'
+	create_fails
+	says "linux.resources.devices[1]" v1
+}
+
+# --- what the container sees ---
+
+@test "cgroup2: in a cgroup namespace it sees its own cgroup alone, to read" {
+	needs_v2
+	cgroup_namespace
+	config '.linux.resources.pids.limit = 43'
+	shell 'cat /proc/self/cgroup; cat /sys/fs/cgroup/pids.max; grep -c . /sys/fs/cgroup/cgroup.procs
+		mkdir /sys/fs/cgroup/mine; echo 44 >/sys/fs/cgroup/pids.max'
+	rung_exits 1 run --bundle "$BUNDLE" "$CT"
+	prints "0::/" 43
+	equal 2 "$(grep -c "Read-only file system" "$err_file")"
+}
+
+@test "cgroup2: mounted rw, it may divide its cgroup, not leave it" {
+	needs_v2
+	cgroup_namespace
+	cgroup_mount '.options |= map(select(. != "ro"))'
+	config '.linux.resources.pids.limit = 43'
+	shell 'cd /sys/fs/cgroup && mkdir inner && echo 0 >inner/cgroup.procs && echo +pids >cgroup.subtree_control &&
+		echo 7 >inner/pids.max && cat /proc/self/cgroup inner/pids.max; ls -d ../cgroup/runner 2>/dev/null
+		echo 44 >pids.max'
+	try_rung run --bundle "$BUNDLE" "$CT"
+	equal "0::/inner
+7" "$out"
+	# nsdelegate: the limits of the namespace's root are its parent's.
+	[[ ! $(findmnt -n -o OPTIONS /sys/fs/cgroup) == *nsdelegate* ]] || contains "$err" "pids.max" "denied"
+}
+
+@test "cgroup2: without a cgroup namespace it sees the host's hierarchy" {
+	needs_v2
+	config '.linux.namespaces |= map(select(.type != "cgroup"))'
+	shell "cat /proc/self/cgroup; cat /sys/fs/cgroup$PARENT/$CT/cgroup.procs; mkdir /sys/fs/cgroup$PARENT/$CT/mine"
+	rung_exits 1 run --bundle "$BUNDLE" "$CT"
+	prints "0::$PARENT/$CT"
+	contains "$err" "Read-only file system"
+}
+
+@test "cgroup2: the host's mount keeps its options" {
+	needs_v2
+	local before
+	before=$(findmnt -n -o OPTIONS /sys/fs/cgroup)
+	run_ct
+	cgroup_namespace
+	run_ct
+	config '.linux.namespaces |= map(select(.type != "cgroup"))'
+	cgroup_mount '.options |= map(select(. != "ro"))'
+	run_ct
+	equal "$before" "$(findmnt -n -o OPTIONS /sys/fs/cgroup)"
+}
