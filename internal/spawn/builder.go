@@ -20,6 +20,10 @@ type builder struct {
 	// newUser and joinUser tell that the process goes to another user
 	// namespace: a new one, or one of req.Join.
 	newUser, joinUser bool
+	// pidNS is the one of req.Join with the pid namespace: its processes see
+	// the new one. birth is the same where it is to be born there.
+	pidNS, birth *Join
+	capData      [2]unix.CapUserData
 	// waitEnd and goEnd are the pipe on which a process in a new user
 	// namespace waits for Request.Prepare.
 	waitEnd, goEnd *os.File
@@ -84,18 +88,24 @@ func (b *builder) late() uint64 {
 }
 
 // choose decides between one process and two, one after the other. Two are
-// needed where a pid namespace is joined or a time namespace gets offsets, as
-// both take effect only for children; and where the new namespaces must belong
+// needed where a time namespace gets offsets, which take effect only for
+// children; so does the joining of a pid namespace, but there the calling thread
+// can be the first of the two (see birthplace); and where the new namespaces must belong
 // to a user namespace that is not made by the same clone3.
 func (b *builder) choose() (err error) {
 	r := b.req
 	b.newUser = r.New&unix.CLONE_NEWUSER != 0
 	b.twoStage = r.TimeOffsets != "" || b.newUser && len(r.Join) > 0
-	for _, j := range r.Join {
+	for i, j := range r.Join {
 		b.joinUser = b.joinUser || j.Flag&unix.CLONE_NEWUSER != 0
-		b.twoStage = b.twoStage || j.Flag&unix.CLONE_NEWPID != 0
+		if j.Flag&unix.CLONE_NEWPID != 0 {
+			b.pidNS = &r.Join[i]
+		}
 	}
 	b.twoStage = b.twoStage || b.joinUser
+	if !b.twoStage {
+		b.birth = b.pidNS
+	}
 	if b.newUser {
 		b.waitEnd, b.goEnd, err = pipe()
 	}
@@ -184,7 +194,13 @@ func (b *builder) namespaces(free, waitFD int) error {
 		if err != nil {
 			return err
 		}
-		b.add(opCall, "join the namespace", j.Field, unix.SYS_SETNS, uintptr(fd), uintptr(j.Flag))
+		flag := j.Flag
+		if b.birth != nil {
+			flag &^= unix.CLONE_NEWPID
+		}
+		if flag != 0 {
+			b.add(opCall, "join the namespace", j.Field, unix.SYS_SETNS, uintptr(fd), uintptr(flag))
+		}
 	}
 	if b.newUser {
 		b.enterUser(waitFD)
@@ -270,6 +286,8 @@ func (b *builder) exec(exeFD int) {
 	b.add(opCall, "unblock the signals", "", unix.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK, uintptr(unsafe.Pointer(&b.mask)), 0, sigsetSize)
 	if b.newUser || b.joinUser {
 		b.add(opCall, "lower the capabilities", "", unix.SYS_CAPSET, uintptr(unsafe.Pointer(&capHeader)), uintptr(unsafe.Pointer(&permitted)))
+	} else if b.pidNS != nil {
+		b.stayHidden()
 	}
 	b.add(opCall, "run rung init", "", unix.SYS_EXECVEAT, uintptr(exeFD), b.str(""),
 		uintptr(unsafe.Pointer(&b.argv[0])), uintptr(unsafe.Pointer(&b.envv[0])), unix.AT_EMPTY_PATH)

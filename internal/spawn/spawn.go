@@ -293,11 +293,20 @@ func (b *builder) clone(ops []op) (pid, pidFD int, err error) {
 	if err := unix.PthreadSigmask(unix.SIG_SETMASK, &all, &old); err != nil {
 		return 0, 0, os.NewSyscallError("rt_sigprocmask", err)
 	}
-	n, errno := cloneAndRun(ops, &b.scratch, &b.alive)
+	leave, err := b.birthplace()
+	var n uintptr
+	var errno unix.Errno
+	if err == nil {
+		n, errno = cloneAndRun(ops, &b.scratch, &b.alive)
+		err = leave()
+	}
 	if err := unix.PthreadSigmask(unix.SIG_SETMASK, &old, nil); err != nil {
 		return 0, 0, os.NewSyscallError("rt_sigprocmask", err)
 	}
 	runtime.KeepAlive(b)
+	if err != nil {
+		return 0, 0, err
+	}
 	if errno != 0 {
 		return 0, 0, &errdefs.Error{Doing: "clone the init process", Err: errno, Hint: cloneHint(errno, b.req.CgroupFD >= 0)}
 	}

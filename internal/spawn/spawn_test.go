@@ -134,23 +134,50 @@ func TestJoin(t *testing.T) {
 		_, _ = fmt.Sscan(string(data), &child)
 	}
 	defer func() { _ = unix.Kill(child, unix.SIGKILL) }()
-	r := &Request{New: unix.CLONE_NEWTIME, TimeOffsets: "monotonic 1000 0\n"}
+	var files []Join
 	for ns, flag := range map[string]int{"uts": unix.CLONE_NEWUTS, "net": unix.CLONE_NEWNET, "pid": unix.CLONE_NEWPID} {
 		f, err := os.Open(fmt.Sprintf("/proc/%d/ns/%s", child, ns))
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer f.Close()
-		r.Join = append(r.Join, Join{FD: int(f.Fd()), Flag: flag})
+		files = append(files, Join{FD: int(f.Fd()), Flag: flag})
 	}
-	out, err := spawned(t, r)
+	pidfd, err := unix.PidfdOpen(child, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{nsLink(t, child, "uts"), nsLink(t, child, "net"), nsLink(t, child, "pid"), "monotonic        1000         0\n"} {
-		if !strings.Contains(out, want) {
-			t.Errorf("missing %q in:\n%s", want, out)
-		}
+	defer unix.Close(pidfd)
+	all := []Join{{FD: pidfd, Flag: unix.CLONE_NEWUTS | unix.CLONE_NEWNET | unix.CLONE_NEWPID}}
+	const clocks = "monotonic 1000 0\n"
+	for name, r := range map[string]*Request{
+		"by file":                 {Join: files},
+		"by file, and with a new": {Join: files, New: unix.CLONE_NEWTIME, TimeOffsets: clocks},
+		"by pidfd":                {Join: all},
+		"by pidfd, with a new":    {Join: all, New: unix.CLONE_NEWTIME, TimeOffsets: clocks},
+	} {
+		t.Run(name, func(t *testing.T) {
+			out, err := spawned(t, r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := []string{nsLink(t, child, "uts"), nsLink(t, child, "net"), nsLink(t, child, "pid")}
+			if r.TimeOffsets != "" {
+				want = append(want, "monotonic        1000         0\n")
+			}
+			for _, want := range want {
+				if !strings.Contains(out, want) {
+					t.Errorf("missing %q in:\n%s", want, out)
+				}
+			}
+			if strings.Contains(out, "dumpable 1\n") {
+				t.Errorf("the processes of the pid namespace can get at the new one:\n%s", out)
+			}
+			// What comes next is at home again.
+			if out, err = spawned(t, &Request{}); err != nil || !strings.Contains(out, nsLink(t, os.Getpid(), "pid")) {
+				t.Errorf("the next process is elsewhere: %v\n%s", err, out)
+			}
+		})
 	}
 }
 

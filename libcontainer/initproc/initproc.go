@@ -41,6 +41,9 @@ func run(args []string) int {
 	// The other processes of a pid namespace that is joined must not get at
 	// this one's memory and descriptors (CVE-2016-9962).
 	_ = unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0)
+	// As spawn has set it; the kernel may have dropped it at execve. Should
+	// the outside have died before, the conversation ends.
+	_ = unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0)
 	unix.CloseOnExec(fd)
 	in := &inside{conn: handshake.NewConn(os.NewFile(uintptr(fd), "handshake"))}
 	err := in.listen()

@@ -29,18 +29,26 @@ type Target struct {
 	Cgroups map[string]string
 }
 
-// target loads what is known of the container to join.
+// target finds out what there is to join.
 func (c *creation) target() (err error) {
 	c.state = c.Into.State
-	c.cgroup, err = cgroup.Load(c.state.Cgroup)
-	return err
+	if c.cgroup, err = cgroup.Load(c.state.Cgroup); err != nil {
+		return err
+	}
+	c.joins, err = otherNamespaces(c.state.Init.Pid)
+	if !c.userns {
+		// The init may have gone to one of its own, where its program has no
+		// need for those of others.
+		c.joins &^= unix.CLONE_NEWUSER
+	}
+	return c.gone(errdefs.Doing(err, "look at the namespaces of the container"))
 }
 
 // surroundings fills in the namespaces and cgroups of the process: those of a
 // new container, or those of the one that it joins. The returned function
 // closes the files that were opened.
 func (c *creation) surroundings(req *spawn.Request) (closeAll func(), err error) {
-	closeFiles := func() {}
+	var closeFiles func()
 	if c.Into == nil {
 		closeFiles, err = c.ownNamespaces(req)
 	} else {
@@ -73,12 +81,8 @@ func (c *creation) joinCgroups() (*cgroup.Join, error) {
 // sees to the order.
 func (c *creation) joinTarget(req *spawn.Request) (closeFiles func(), err error) {
 	closeFiles = func() {}
-	flags, err := otherNamespaces(c.state.Init.Pid)
-	if err != nil {
-		return closeFiles, c.gone(errdefs.Doing(err, "look at the namespaces of the container"))
-	}
-	if flags != 0 {
-		req.Join = []spawn.Join{{FD: int(c.Into.Init.Fd()), Flag: flags}}
+	if c.joins != 0 {
+		req.Join = []spawn.Join{{FD: int(c.Into.Init.Fd()), Flag: c.joins}}
 	}
 	if c.state.Exec.Chroot {
 		if req.Root, err = rootOf(c.state.Init.Pid); err != nil {
@@ -114,7 +118,11 @@ func (c *creation) stillThere() error {
 // gone replaces an error by the reason for it, where that is the end of the
 // container.
 func (c *creation) gone(err error) error {
-	if err != nil && unix.PidfdSendSignal(int(c.Into.Init.Fd()), 0, nil, 0) == unix.ESRCH {
+	if err == nil || c.Into == nil {
+		return err
+	}
+	fds := []unix.PollFd{{Fd: int32(c.Into.Init.Fd()), Events: unix.POLLIN}}
+	if n, perr := unix.Poll(fds, 0); n > 0 && perr == nil {
 		return errors.New("the container has stopped")
 	}
 	return err

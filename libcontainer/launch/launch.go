@@ -86,6 +86,8 @@ type creation struct {
 	process *spawn.Process
 	// userns tells that the container has another user namespace than rung.
 	userns bool
+	// joins are the CLONE_NEW* flags of the namespaces to join, with Into.
+	joins int
 	// rulesSet is true once the device rules are in force.
 	rulesSet bool
 	// disarm unregisters callOff.
@@ -239,7 +241,7 @@ func (c *creation) died() error {
 			e.Hint = fmt.Sprintf("a limit of %d bytes may be too small to start in", *res.Memory.Limit)
 		}
 	}
-	return e
+	return c.gone(e)
 }
 
 func resources(s *specs.Spec) *specs.LinuxResources {

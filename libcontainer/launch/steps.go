@@ -132,7 +132,7 @@ func (c *creation) clone() (err error) {
 	}
 	c.lockThread()
 	if c.process, err = c.spawn(req); err != nil {
-		return err
+		return c.gone(err)
 	}
 	if c.Cloned != nil {
 		c.Cloned()

@@ -1,0 +1,54 @@
+package spawn
+
+import (
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/rungoci/rung/internal/errdefs"
+)
+
+// birthplace has the next process that the calling thread clones be born in the
+// pid namespace that is to be joined, until leave is called. A pid namespace is
+// joined by a process's children (pid_namespaces(7)), and what counts for them
+// is the thread that clones them: with this one in the place of a first process
+// that would clone a second, there is one process less to make.
+//
+// The child is in reach of the processes there before it makes its first call.
+// So this process, which it is a copy of, is undumpable meanwhile: they cannot
+// trace it nor look into its folder in /proc (CVE-2016-9962).
+//
+// Meanwhile this thread must not make threads, which the kernel would refuse;
+// the Go runtime has another one do that for a goroutine that is locked to its
+// thread.
+func (b *builder) birthplace() (leave func() error, err error) {
+	if b.birth == nil {
+		return func() error { return nil }, nil
+	}
+	own, err := unix.Open("/proc/self/ns/pid", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, errdefs.Doing(err, "open /proc/self/ns/pid")
+	}
+	dumpable, err := unix.PrctlRetInt(unix.PR_GET_DUMPABLE, 0, 0, 0, 0)
+	if err == nil {
+		err = unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0)
+	}
+	if err != nil {
+		unix.Close(own)
+		return nil, errdefs.Doing(err, "hide from the processes of the container")
+	}
+	shown := func() {
+		if dumpable == 1 { // 2 can only be set by the kernel
+			_ = unix.Prctl(unix.PR_SET_DUMPABLE, 1, 0, 0, 0)
+		}
+		unix.Close(own)
+	}
+	if err := unix.Setns(b.birth.FD, unix.CLONE_NEWPID); err != nil {
+		shown()
+		return nil, &errdefs.Error{Doing: "join the namespace", Field: b.birth.Field, Err: err}
+	}
+	return func() error {
+		defer shown()
+		return os.NewSyscallError("setns", unix.Setns(own, unix.CLONE_NEWPID))
+	}, nil
+}

@@ -1,0 +1,37 @@
+package spawn
+
+import (
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// stayHidden has a process that joins a pid namespace stay undumpable while it
+// executes the program. By execve(2) it would become dumpable, and so open to
+// the processes there (ptrace(2), /proc/PID) until the program changes that
+// (CVE-2016-9962); but not where it gains capabilities (commit_creds in the
+// kernel's kernel/cred.c). Root gains all that its bounding set has. So the
+// process gives one up, which it then gets back.
+//
+// That also ends PR_SET_PDEATHSIG, which the program has to repeat.
+//
+// Where user namespaces are left or joined that would not do: see permitted.
+func (b *builder) stayHidden() {
+	header := capHeader
+	if err := unix.Capget(&header, &b.capData[0]); err != nil {
+		return
+	}
+	for bit := range uint(32) {
+		// What it takes to execute a file that others may not.
+		if bit == unix.CAP_DAC_OVERRIDE || bit == unix.CAP_DAC_READ_SEARCH || b.capData[0].Permitted&(1<<bit) == 0 {
+			continue
+		}
+		if in, err := unix.PrctlRetInt(unix.PR_CAPBSET_READ, uintptr(bit), 0, 0, 0); err != nil || in != 1 {
+			continue
+		}
+		b.capData[0].Permitted &^= 1 << bit
+		b.capData[0].Effective &^= 1 << bit
+		b.add(opTry, "stay hidden", "", unix.SYS_CAPSET, uintptr(unsafe.Pointer(&capHeader)), uintptr(unsafe.Pointer(&b.capData)))
+		return
+	}
+}
