@@ -19,6 +19,9 @@ const usage = `usage:
   testhelper keyring                            print the serial number of the session keyring
   testhelper uname                              print nodename, domainname and machine
   testhelper eat MEGABYTES                      touch this much memory, then print "ate MEGABYTES"
+  testhelper syscall CALL [ARG...]              make a system call (name, number, x32:NUMBER or i386:NUMBER); print "ok" or its error
+  testhelper in-thread CALL                     make one in a thread, and say whether the others outlive that
+  testhelper agent SOCKET                       be a seccomp agent: print what is sent to SOCKET, answer mkdir, mount and chmod
 `
 
 func main() {
@@ -44,6 +47,12 @@ func main() {
 		err = printKeyring()
 	case "uname":
 		err = printUname()
+	case "syscall":
+		err = trySyscall(args)
+	case "in-thread":
+		err = syscallInThread(args)
+	case "agent":
+		err = agent(args)
 	case "eat":
 		err = eat(args)
 	default:
