@@ -81,7 +81,7 @@ func createOptions(cmd *cli.Command) (*libcontainer.Options, error) {
 // rootless reads --rootless.
 func rootless(value string) (bool, error) {
 	if value == "" || strings.EqualFold(value, "auto") {
-		return os.Geteuid() != 0, nil
+		return os.Geteuid() != 0 || libcontainer.InUserNamespace(), nil
 	}
 	b, err := strconv.ParseBool(value)
 	if err != nil {

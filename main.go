@@ -143,9 +143,14 @@ func init() {
 	}
 }
 
-// defaultRoot is /run/rung, or a folder of the user's own for anyone but root.
+// defaultRoot is /run/rung, or a folder of the user's own for anyone but root,
+// and for the root of a user namespace that a user made (rootless Podman).
 func defaultRoot() string {
-	if dir := os.Getenv("XDG_RUNTIME_DIR"); dir != "" && os.Geteuid() != 0 {
+	dir := os.Getenv("XDG_RUNTIME_DIR")
+	if dir == "" {
+		return "/run/rung"
+	}
+	if os.Geteuid() != 0 || os.Getenv("USER") != "root" && libcontainer.InUserNamespace() {
 		return dir + "/rung"
 	}
 	return "/run/rung"

@@ -347,6 +347,8 @@ func cloneHint(errno error, intoCgroup bool) string {
 	switch {
 	case errors.Is(errno, unix.EPERM):
 		return "making namespaces needs root (CAP_SYS_ADMIN), or a user namespace that the host lets everybody make"
+	case errors.Is(errno, unix.EACCES):
+		return "a user may move processes between cgroups only with write access to cgroup.procs of the cgroup above both"
 	case errors.Is(errno, unix.ENOSPC):
 		return "a limit in /proc/sys/user/max_*_namespaces is reached"
 	case errors.Is(errno, unix.EAGAIN):

@@ -106,6 +106,9 @@ type Manager struct {
 	notEnabled map[string]error
 	// journal is what Set has written, while it may have to be taken back.
 	journal *journal
+	// without are the limits, as fields below linux.resources, that a rootless
+	// container goes without.
+	without []string
 	// others are hierarchies that the container is not moved in, for View.
 	others []hierarchy
 }
@@ -218,6 +221,20 @@ func validFolder(f Folder) bool {
 // Record returns what Load needs. It is complete before Create, so that a
 // journal can be written before anything is made.
 func (m *Manager) Record() Record { return m.rec }
+
+// Without returns the limits that were asked for of a rootless container and are
+// not in force, for want of a cgroup: fields below linux.resources.
+func (m *Manager) Without() []string { return m.without }
+
+// goesWithout reports whether the container does without the limit l: its
+// configuration names no cgroup, and the user may not make one that has the
+// controller.
+func (m *Manager) goesWithout(l limit, dir string) bool {
+	if !m.rec.Rootless || !m.optional || !m.creating {
+		return false
+	}
+	return dir == "" || m.v2() && !m.enabled(dir, l.controller)
+}
 
 // dir returns the container's folder in the hierarchy of a controller; "" is
 // that of cgroup v2.

@@ -42,8 +42,11 @@ func (m *Manager) Create() error {
 	return nil
 }
 
-// drop leaves hierarchy i out of the container's.
+// drop leaves hierarchy i out of the container's, which stays in the cgroup of
+// this process there.
 func (m *Manager) drop(i int) {
+	f := m.rec.Folders[i]
+	m.others = append(m.others, hierarchy{controllers: f.Controllers, mount: f.Mount, own: path.Dir(f.Path)})
 	m.rec.Folders = append(m.rec.Folders[:i:i], m.rec.Folders[i+1:]...)
 	m.dirs = append(m.dirs[:i:i], m.dirs[i+1:]...)
 	m.made = append(m.made[:i:i], m.made[i+1:]...)

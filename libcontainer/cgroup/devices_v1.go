@@ -23,8 +23,9 @@ const fieldDevices = "linux.resources.devices"
 // mounts are made and it waits: for the hooks prestart and createRuntime, which
 // may then add rules of their own, or for the gate.
 //
-// In a user namespace, where the kernel allows neither, rules are left out, as
-// its own denial of device access is stricter.
+// In a user namespace, and for a user without privileges, the kernel allows
+// neither. Rules are left out there, as its own denial of device access is
+// stricter.
 func (m *Manager) SetDevices(r *specs.LinuxResources) error {
 	var rules []specs.LinuxDeviceCgroup
 	if r != nil {
@@ -45,7 +46,7 @@ func (m *Manager) SetDevices(r *specs.LinuxResources) error {
 		set = func() error { return m.setDevicesV1(l) }
 	}
 	err := set()
-	if err != nil && inUserNamespace() {
+	if err != nil && (m.rec.Rootless && isPermission(err) || inUserNamespace()) {
 		return nil
 	}
 	m.devicesSet = true

@@ -348,8 +348,15 @@ func TestRootlessHost(t *testing.T) {
 	if err := m.Set(nil); err != nil {
 		t.Errorf("no limits are asked for, and yet: %v", err)
 	}
-	wantError(t, m.Set(&specs.LinuxResources{Pids: &specs.LinuxPids{Limit: ptr(int64(5))}}),
-		"linux.resources.pids.limit", "no cgroup of the controller pids")
+	limits := &specs.LinuxResources{Pids: &specs.LinuxPids{Limit: ptr(int64(5))}, Memory: &specs.LinuxMemory{Limit: ptr(int64(1 << 30))}}
+	if err := m.Set(limits); err != nil || !slices.Equal(m.Without(), []string{"memory.limit", "pids.limit"}) {
+		t.Errorf("goes without %q, %v", m.Without(), err)
+	}
+	loaded, err := Load(m.Record())
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantError(t, loaded.Set(limits), "linux.resources.memory.limit", "no cgroup of the controller memory")
 	for _, err := range []error{m.Signal(unix.SIGKILL), m.Thaw(), m.Destroy()} {
 		if err != nil {
 			t.Error(err)

@@ -135,13 +135,18 @@ func (m *Manager) apply(l limit) error {
 // file is missing.
 func (m *Manager) try(l limit) error {
 	dir, ok := m.home(l.controller)
-	if !ok {
-		return unix.ENOENT
+	err := error(unix.ENOENT)
+	switch {
+	case ok && m.journal != nil:
+		err = m.journal.write(dir, l)
+	case ok:
+		err = writeFile(dir, l.file, l.value)
 	}
-	if m.journal != nil {
-		return m.journal.write(dir, l)
+	if err == unix.ENOENT && m.goesWithout(l, dir) {
+		m.without = append(m.without, l.field)
+		return nil
 	}
-	return writeFile(dir, l.file, l.value)
+	return err
 }
 
 // read returns the trimmed content of a file of a controller.

@@ -2,6 +2,7 @@ package launch
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -57,6 +58,9 @@ func (c *creation) openSource(i int) (*os.File, error) {
 	}
 	if !idMapped(m) {
 		f, err := c.inMounts(func() (int, error) { return unix.Open(source, unix.O_PATH|unix.O_CLOEXEC, 0) })
+		if errors.Is(err, errOutside) {
+			err = unix.EACCES // what the inside got: this user can no more than that
+		}
 		return f, sourceError(err, i, m)
 	}
 	return c.idMappedTree(i, m, source)
@@ -81,6 +85,9 @@ func (c *creation) idMappedTree(i int, m *specs.Mount, source string) (*os.File,
 		flags |= unix.AT_RECURSIVE
 	}
 	tree, err := c.inMounts(func() (int, error) { return unix.OpenTree(unix.AT_FDCWD, source, flags) })
+	if errors.Is(err, errOutside) {
+		return nil, idMapError(unix.EPERM, i, m, source)
+	}
 	if err != nil {
 		return nil, sourceError(err, i, m)
 	}
@@ -135,6 +142,10 @@ func idMapError(err error, i int, m *specs.Mount, source string) error {
 	return e
 }
 
+// errOutside is the error of inMounts for who may not enter the namespace: a
+// user without privileges.
+var errOutside = errors.New("enter the container's mount namespace")
+
 // inMounts opens something in the container's mount namespace.
 func (c *creation) inMounts(open func() (int, error)) (*os.File, error) {
 	path := "/proc/" + strconv.Itoa(c.process.Pid) + "/ns/mnt"
@@ -149,7 +160,7 @@ func (c *creation) inMounts(open func() (int, error)) (*os.File, error) {
 			return
 		}
 		if err = unix.Setns(ns, unix.CLONE_NEWNS); err != nil {
-			err = errdefs.Doing(err, "enter the container's mount namespace")
+			err = fmt.Errorf("%w: %w", errOutside, err)
 			return
 		}
 		fd, err = open()

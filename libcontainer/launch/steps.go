@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -87,7 +88,12 @@ func (c *creation) hasNew(t specs.LinuxNamespaceType) bool {
 	return false
 }
 
-func (c *creation) makeCgroup() error { return c.cgroup.Create() }
+func (c *creation) makeCgroup() error {
+	err := c.cgroup.Create()
+	// Without privileges some may be left out.
+	c.state.Cgroup = c.cgroup.Record()
+	return err
+}
 
 func (c *creation) removeCgroup() {
 	if err := c.cgroup.Destroy(); err != nil {
@@ -205,7 +211,12 @@ func cgroupView(v cgroup.View) handshake.CgroupView {
 
 // earlyLimits applies, while the inside mounts, the limits that do not get in
 // its way.
-func (c *creation) earlyLimits() error { return c.cgroup.SetEarly(resources(c.spec)) }
+func (c *creation) earlyLimits() error {
+	if err := c.delegate(); err != nil {
+		return err
+	}
+	return c.cgroup.SetEarly(resources(c.spec))
+}
 
 // deviceRules applies the rules for devices once the inside has made its own.
 func (c *creation) deviceRules() error {
@@ -219,7 +230,13 @@ func (c *creation) deviceRules() error {
 // lateLimits applies what the init could not have started under: it has all
 // its memory and threads by now, and gives most of it back when it executes
 // the user's program.
-func (c *creation) lateLimits() error { return c.cgroup.SetLate(resources(c.spec)) }
+func (c *creation) lateLimits() error {
+	err := c.cgroup.SetLate(resources(c.spec))
+	if without := c.cgroup.Without(); err == nil && len(without) > 0 {
+		c.Warn("linux.resources: without privileges, and without a cgroup that was delegated, these are not in force: " + strings.Join(without, ", "))
+	}
+	return err
+}
 
 func (c *creation) hasRuntimeHooks() bool {
 	h := c.spec.Hooks

@@ -3,6 +3,7 @@ package launch
 import (
 	"errors"
 	"os"
+	"slices"
 	"strconv"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/rungoci/rung/internal/errdefs"
 	"github.com/rungoci/rung/internal/spawn"
+	"github.com/rungoci/rung/libcontainer/cgroup"
 	"github.com/rungoci/rung/libcontainer/idmap"
 	"github.com/rungoci/rung/libcontainer/process"
 )
@@ -80,6 +82,45 @@ func otherMappings(field string, have []specs.LinuxIDMapping) error {
 		Err:  errors.New("are not those of the namespace: " + strconv.Quote(idmap.Format(have))),
 		Hint: "leave them away where a user namespace is joined",
 	}
+}
+
+// delegate gives the cgroup to the user of the program, if that can see it as
+// the root of a hierarchy and write to it (config-linux.md, "Cgroup ownership").
+func (c *creation) delegate() error {
+	uid := c.spec.Process.User.UID
+	if !c.userns && uid == 0 || c.cgroup.Record().Version != cgroup.V2 || !c.hasNew(specs.CgroupNamespace) || !writableCgroup(c.spec.Mounts) {
+		return nil
+	}
+	if c.userns {
+		ids := c.spec.Linux.UIDMappings
+		if len(ids) == 0 {
+			m, err := idmap.Read(c.process.Pid)
+			if err != nil {
+				return errdefs.Doing(err, "read the mappings of the user namespace")
+			}
+			ids = m.UIDs
+		}
+		host, ok := idmap.ToHost(ids, uid)
+		if !ok {
+			return errdefs.Field("process.user.uid", "is not mapped in the user namespace")
+		}
+		uid = host
+	}
+	if int(uid) == os.Geteuid() {
+		return nil // who has made it
+	}
+	err := c.cgroup.Delegate(int(uid))
+	if c.Rootless && errors.Is(err, unix.EPERM) {
+		return nil // it is another of the user's ids, to which only root may give files
+	}
+	return err
+}
+
+// writableCgroup tells whether a mount shows the cgroups for writing.
+func writableCgroup(mounts []specs.Mount) bool {
+	return slices.ContainsFunc(mounts, func(m specs.Mount) bool {
+		return (m.Type == "cgroup" || m.Type == "cgroup2") && !slices.Contains(m.Options, "ro")
+	})
 }
 
 // rlimits sets the limits of an init that cannot: in a user namespace no

@@ -47,7 +47,9 @@ type Dir struct {
 // one id exactly one gets it; the other gets ErrExist.
 func Make(root, id string) (*Dir, error) {
 	doing := "make the state folder " + filepath.Join(root, id)
-	if err := os.MkdirAll(root, 0o700); err != nil {
+	// Sticky, or a cleaner of $XDG_RUNTIME_DIR would take it for forgotten after
+	// six hours (XDG Base Directory Specification).
+	if err := os.MkdirAll(root, 0o700|os.ModeSticky); err != nil {
 		return nil, rootError(doing, err)
 	}
 	for {

@@ -1,0 +1,240 @@
+#!/usr/bin/env bats
+# Containers of a user without privileges.
+#
+# The scripts in single quotes are for the shell in the container; to echo a
+# variable joins its lines; each test has an out of its own.
+# shellcheck disable=SC2016,SC2030,SC2031,SC2046,SC2086,SC2116
+
+load helpers
+
+# A user of the tests' own, with subordinate ids where useradd gives them.
+setup_file() {
+	local binary
+	LOGIN=rungtest$((RANDOM % 10000))
+	useradd --system --no-create-home --add-subids-for-system "$LOGIN" 2>/dev/null || useradd --no-create-home "$LOGIN"
+	# The binary may lie where only root can pass.
+	RUNG_DIR=$(mktemp -d /tmp/rung-rootless.XXXXXX)
+	binary=$(command -v "${RUNG:?}")
+	cp "$binary" "$RUNG_DIR/${binary##*/}"
+	chmod 755 "$RUNG_DIR" "$RUNG_DIR/${binary##*/}"
+	RUNG=$RUNG_DIR/${binary##*/}
+	export LOGIN RUNG RUNG_DIR
+}
+
+teardown_file() {
+	userdel "$LOGIN" || true
+	rm -rf "$RUNG_DIR"
+}
+
+# Everything of the test is the user's: its folder, its state, its bundle.
+setup() {
+	setup_test
+	USER_ID=$(id -u "$LOGIN")
+	GROUP_ID=$(id -g "$LOGIN")
+	mkdir -m 700 "$WORK/run"
+	chown "$LOGIN:" "$WORK" "$WORK/run" "$WORK/bundles" "$BUNDLE"
+	find "$ROOTFS" -type d -exec chown "$LOGIN:" {} +
+	rm "$BUNDLE/config.json"
+	as_user "$RUNG" spec --rootless --bundle "$BUNDLE"
+	config '.process.terminal = false | .root.readonly = false | .process.args = ["/bin/true"]'
+}
+
+# as_user COMMAND...: runs it as the tests' user, without any capability.
+as_user() {
+	setpriv --reuid "$USER_ID" --regid "$GROUP_ID" --init-groups --inh-caps=-all \
+		env -i PATH="$PATH" XDG_RUNTIME_DIR="$WORK/run" "$@"
+}
+
+# try_rung: as that of the helpers, but as the user, and with the user's own
+# --root.
+try_rung() {
+	CALLS=$((CALLS + 1))
+	out_file=$WORK/out.$CALLS err_file=$WORK/err.$CALLS
+	status=0
+	as_user timeout --foreground -k 2 "$PATIENCE" "$RUNG" "$@" \
+		<"${STDIN:-/dev/null}" >"$out_file" 2>"$err_file" 3>&- 9>&- || status=$?
+	read_output
+	echo "\$ rung $* -> $status"
+	[[ -z $out ]] || echo "$out"
+	[[ -z $err ]] || echo "$err"
+}
+
+user_state() { as_user "$RUNG" state "$CT" | jq -r ".$1"; }
+is_user_status() { [[ $(user_state status 2>/dev/null) == "$1" ]]; }
+
+# silent: the last call said nothing on stderr.
+silent() { equal "" "$err"; }
+
+# ranges: maps the user's subordinate ids too.
+ranges() {
+	needs_program newuidmap newgidmap
+	SUBUID=$(awk -F: -v u="$LOGIN" '$1 == u { print $2; exit }' /etc/subuid)
+	SUBGID=$(awk -F: -v u="$LOGIN" '$1 == u { print $2; exit }' /etc/subgid)
+	[[ -n $SUBUID && -n $SUBGID ]] || skip "useradd gives no subordinate ids here"
+	config '.linux.uidMappings += [{containerID: 1, hostID: $u, size: 65535}] | .linux.gidMappings += [{containerID: 1, hostID: $g, size: 65535}]' \
+		--argjson u "$SUBUID" --argjson g "$SUBGID"
+}
+
+@test "rootless: the bundle of spec --rootless runs" {
+	shell 'id -u; cat /proc/self/uid_map /proc/self/gid_map /proc/self/setgroups; touch /dev/shm/file /tmp/file; ls /sys >/dev/null && echo sys'
+	run_ct
+	equal "0 0 $USER_ID 1 0 $GROUP_ID 1 deny sys" "$(echo $out)"
+	equal "$USER_ID" "$(stat -c %u "$ROOTFS/tmp/file")"
+	silent
+}
+
+@test "rootless: its state is in XDG_RUNTIME_DIR, and is not cleaned up after six hours" {
+	program sleep 1000
+	run_ct --detach
+	equal "1700 $LOGIN" "$(stat -c '%a %U' "$WORK/run/rung")"
+	[[ -e $WORK/run/rung/$CT/state.json ]]
+	delete --force
+	[[ ! -e $WORK/run/rung/$CT ]]
+}
+
+@test "rootless: the whole life of a container" {
+	local init
+	program sleep 1000
+	create
+	equal created "$(user_state status)"
+	init=$(user_state pid)
+	equal "$USER_ID" "$(stat -c %u "/proc/$init")"
+	start
+	poll is_user_status running
+	rung list -q
+	equal "$CT" "$out"
+	rung exec "$CT" sh -c 'id -u; readlink /proc/self/ns/user'
+	equal "0 $(readlink "/proc/$init/ns/user")" "$(echo $out)"
+	rung kill "$CT" KILL
+	wait_for_exit "$init"
+	delete
+}
+
+@test "rootless: a terminal" {
+	needs_program script
+	config '.process.terminal = true'
+	shell 'tty; stat -c %u "$(tty)"'
+	out=$(as_user script -qec "'$RUNG' run --bundle '$BUNDLE' '$CT'" /dev/null </dev/null 3>&- | sed 's/\r//; s/\^@//g')
+	equal "/dev/pts/0"$'\n'0 "$out"
+}
+
+@test "rootless: with subordinate ids, by newuidmap" {
+	ranges
+	config '.process.user = {uid: 1000, gid: 1000, additionalGids: [5]}'
+	shell 'id -u; id -g; id -G; cat /proc/self/setgroups; sleep 1000'
+	run_ct --detach
+	poll grep -q allow "$out_file"
+	equal "$((SUBUID + 999))" "$(stat -c %u "/proc/$(user_state pid)")"
+	equal "1000 1000 1000 5 allow" "$(echo $(<"$out_file"))"
+	rung exec --user 7:8 "$CT" sh -c 'id -u; id -g'
+	equal "7 8" "$(echo $out)"
+	delete --force
+}
+
+@test "rootless: ids that are not the user's are refused by newuidmap" {
+	needs_program newuidmap
+	config '.linux.uidMappings += [{containerID: 1, hostID: 1, size: 10}]'
+	run_fails
+	says linux.uidMappings newuidmap "not allowed"
+}
+
+@test "rootless: without newuidmap it is named" {
+	local bin=$WORK/bin
+	mkdir "$bin"
+	config '.linux.uidMappings += [{containerID: 1, hostID: 1, size: 10}]'
+	PATH=$bin:$PATH
+	# A PATH that has everything but those two.
+	ln -s "$(command -v setpriv)" "$(command -v env)" "$(command -v timeout)" "$bin/"
+	PATH=$bin try_rung run --bundle "$BUNDLE" "$CT"
+	equal 1 "$status"
+	says linux.uidMappings newuidmap "not installed" uidmap
+}
+
+@test "rootless: additional groups where setgroups is denied" {
+	config '.process.user.additionalGids = [0]'
+	run_fails
+	says process.user.additionalGids "denies setgroups"
+}
+
+@test "rootless: limits without a cgroup to set them on are one warning" {
+	config '.linux.resources = {memory: {limit: 67108864}, pids: {limit: 50}, cpu: {shares: 512}}'
+	program cat /proc/self/cgroup
+	run_ct
+	warns cpu.shares memory.limit pids.limit "not in force"
+	equal 1 "$(grep -cE "$WARNING" "$err_file")"
+	# It stays where its caller is.
+	lacks "$out" "$CT"
+}
+
+@test "rootless: a cgroup that is asked for by path is made or refused" {
+	config '.linux.cgroupsPath = $p' --arg p "$PARENT/$CT"
+	run_fails
+	says linux.cgroupsPath "permission denied"
+}
+
+@test "rootless: cgroups that were delegated are used" {
+	local dir
+	[[ $CGROUP_MODE != v2 ]] || skip "to delegate cgroup v2, the user has to be in a cgroup of its own"
+	for dir in /sys/fs/cgroup/*/; do
+		[[ -e $dir/cgroup.procs && ! -L ${dir%/} ]] || continue
+		mkdir -p "$dir$PARENT"
+		chown -R "$LOGIN:" "$dir$PARENT"
+	done
+	config '.linux.cgroupsPath = $p | .linux.resources.pids.limit = 33' --arg p "$PARENT/$CT"
+	program cat /proc/self/cgroup
+	run_ct
+	contains "$out" "pids:$PARENT/$CT"
+	silent
+}
+
+@test "rootless: --rootless=false insists on cgroups" {
+	try_rung --rootless=false run --bundle "$BUNDLE" "$CT"
+	equal 1 "$status"
+	says linux.cgroupsPath "permission denied"
+}
+
+@test "rootless: without a user namespace the way out is named" {
+	config 'del(.linux.uidMappings, .linux.gidMappings) | .linux.namespaces |= map(select(.type != "user"))'
+	run_fails
+	says "operation not permitted" "user namespace"
+}
+
+@test "rootless: a volume of the user's, and one of nobody's" {
+	mkdir "$WORK/volume" "$WORK/foreign"
+	chown "$LOGIN:" "$WORK/volume"
+	chmod 700 "$WORK/foreign"
+	touch "$WORK/foreign/file"
+	config '.mounts += [{source: $s, destination: "/mnt", options: ["bind", "nosuid", "nodev"]}]' --arg s "$WORK/volume"
+	program touch /mnt/new
+	run_ct
+	equal "$USER_ID" "$(stat -c %u "$WORK/volume/new")"
+	config '.mounts[-1].source = $s' --arg s "$WORK/foreign/file"
+	run_fails
+	says "mounts[7].source" "permission denied"
+	config '.mounts[-1] |= (.source = $s | .options += ["idmap"])' --arg s "$WORK/volume"
+	run_fails
+	says "mounts[7].options[3]" "operation not permitted" rootless
+}
+
+@test "rootless: oom_score_adj can be raised, and not lowered" {
+	config '.process.oomScoreAdj = 500'
+	program cat /proc/self/oom_score_adj
+	run_ct
+	equal 500 "$out"
+	config '.process.oomScoreAdj = -500'
+	run_fails
+	says process.oomScoreAdj CAP_SYS_RESOURCE
+}
+
+@test "rootless: hooks run as the user" {
+	config '.hooks = {createRuntime: [{path: "/bin/sh", args: ["sh", "-c", $c]}]}' --arg c "id -u >$WORK/run/hook"
+	run_ct
+	equal "$USER_ID" "$(<"$WORK/run/hook")"
+}
+
+@test "rootless: a failed run leaves nothing" {
+	program /no/such/program
+	run_fails
+	says process.args
+	equal "" "$(ls "$WORK/run/rung")"
+}
