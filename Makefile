@@ -2,8 +2,13 @@
 
 VERSION     ?= 0.1.0-dev
 COMMIT      ?= $(shell git -c safe.directory='*' describe --always --dirty --abbrev=12 --match='' 2>/dev/null || echo unknown)
+DATE        ?= $(shell git -c safe.directory='*' log -1 --format=%cs 2>/dev/null || date +%F)
 PREFIX      ?= /usr/local
 BINDIR      ?= $(PREFIX)/bin
+MANDIR      ?= $(PREFIX)/share/man
+BASHDIR     ?= $(PREFIX)/share/bash-completion/completions
+ZSHDIR      ?= $(PREFIX)/share/zsh/site-functions
+FISHDIR     ?= $(PREFIX)/share/fish/vendor_completions.d
 DESTDIR     ?=
 GO          ?= go
 FUZZTIME    ?= 30s
@@ -58,6 +63,7 @@ bench: deps-bench rung ## measure rung, runc and crun side by side (root; BENCH=
 lint: deps-lint ## gofmt, go vet, staticcheck, shellcheck
 	@unformatted=$$(gofmt -l -s .); [ -z "$$unformatted" ] || { echo "gofmt -s -w is due for:" $$unformatted >&2; exit 1; }
 	@$(GO) vet ./...
+	@$(GO) vet -tags docs .
 	@$(GO) run $(STATICCHECK) ./...
 	@shellcheck -x $(SHELL_FILES)
 	@echo "lint: gofmt, go vet, staticcheck and shellcheck find nothing"
@@ -72,12 +78,24 @@ cross: deps-build ## build for every architecture into dist/, and prove each bin
 fuzz: deps-build ## run every fuzz test for FUZZTIME (30s)
 	@scripts/fuzz.sh $(FUZZTIME)
 
+# Manual pages and completions are made from the definitions of the commands, for the host that builds.
+.PHONY: docs
+docs: deps-build ## make the manual pages and the completions for bash, zsh and fish in dist/docs
+	@rm -rf dist/docs
+	@GOOS= GOARCH= $(GO) run -tags docs . dist/docs $(VERSION) $(DATE)
+
 .PHONY: install uninstall
-install: rung ## install to DESTDIR/PREFIX/bin (PREFIX=/usr/local)
+install: rung docs ## install to DESTDIR/PREFIX (/usr/local): the binary, manual pages, completions
 	install -D -m 0755 rung $(DESTDIR)$(BINDIR)/rung
+	install -d $(DESTDIR)$(MANDIR)/man8
+	for page in dist/docs/man8/*.8; do gzip -9n <$$page >$(DESTDIR)$(MANDIR)/man8/$${page##*/}.gz || exit 1; done
+	install -D -m 0644 dist/docs/bash/rung $(DESTDIR)$(BASHDIR)/rung
+	install -D -m 0644 dist/docs/zsh/_rung $(DESTDIR)$(ZSHDIR)/_rung
+	install -D -m 0644 dist/docs/fish/rung.fish $(DESTDIR)$(FISHDIR)/rung.fish
 
 uninstall: ## remove what install put there
-	rm -f $(DESTDIR)$(BINDIR)/rung
+	rm -f $(DESTDIR)$(BINDIR)/rung $(DESTDIR)$(MANDIR)/man8/rung.8.gz $(DESTDIR)$(MANDIR)/man8/rung-*.8.gz
+	rm -f $(DESTDIR)$(BASHDIR)/rung $(DESTDIR)$(ZSHDIR)/_rung $(DESTDIR)$(FISHDIR)/rung.fish
 
 .PHONY: clean
 clean: ## remove what was built

@@ -17,6 +17,9 @@ needs() {
     test     bats                                bats
     test     ps                                  procps
     test     ip                                  iproute2
+    test     mandoc                              mandoc
+    test     zsh                                 zsh
+    test     fish                                fish
     lint     shellcheck                          shellcheck
     engines  bats                                bats
     engines  ps                                  procps

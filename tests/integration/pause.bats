@@ -13,7 +13,7 @@ ticking() {
 
 # ticks: the container still writes.
 ticks() {
-	read -r -t "${1:-$PATIENCE}" line <>"$ROOTFS/fifo"
+	read -r -t "${1:-$PATIENCE}" _ <>"$ROOTFS/fifo"
 }
 
 @test "pause: all processes stand still until resume" {

@@ -1,0 +1,187 @@
+package cmddoc
+
+// extra is what a page says beyond the definition of its command.
+type extra struct {
+	// text follows the command's description; empty lines separate
+	// paragraphs.
+	text string
+	// exit is about exit statuses, where commonExit does not do.
+	exit     string
+	examples []example
+	files    [][2]string
+	also     []string
+}
+
+// example is some lines of shell and what they are for.
+type example struct{ what, shell string }
+
+const commonExit = `0 on success, 1 on an error, of which one line on standard error says what was being done, the field or
+flag that asked for it, and the cause.`
+
+const programExit = `That of the program; 128 and the number of the signal that ended it, such as 137 for SIGKILL.`
+
+var environment = [][2]string{
+	{"XDG_RUNTIME_DIR", "For users other than root: the folder in which the default of --root is."},
+	{"NOTIFY_SOCKET", "With create, run and start: the program gets a socket of its own, and its READY=1 is passed on to this one (sd_notify(3))."},
+	{"LISTEN_FDS, LISTEN_PID", "With create and run: sockets of a systemd unit that are passed on to the program (sd_listen_fds(3))."},
+}
+
+var stateFiles = [][2]string{
+	{"/run/rung/CONTAINER-ID/", "The container's state folder, below --root."},
+}
+
+var bundleFiles = [][2]string{
+	{"config.json", "The configuration, in the folder of the bundle (OCI runtime specification, config.md)."},
+	stateFiles[0],
+}
+
+// pages has an entry for each command, and "" for the program.
+var pages = map[string]extra{
+	"": {
+		text: `Containers are kept track of below the folder of --root. Each command asks the kernel how a container stands; nothing
+runs in the background. If a command is killed at any point, rung delete --force clears up after it.
+
+Global options stand before the command. A command's own options may stand before and after its argument, except those of exec and
+ps, which end at the container's id.`,
+		exit: `0 on success, 1 on an error. rung run and rung exec end with the exit status of the program; see their pages.`,
+		examples: []example{
+			{"Make a bundle of busybox and run a shell in it:", "mkdir -p bundle/rootfs/bin && cd bundle\ncp /bin/busybox rootfs/bin/sh\nrung spec\nrung run mycontainer"},
+			{"Let containerd run a container with rung:", "ctr run --runc-binary /usr/local/bin/rung docker.io/library/alpine:latest c1 sh"},
+			{"See which step of a create takes long:", "rung --debug create --bundle /bundles/web web"},
+		},
+		files: [][2]string{
+			{"/run/rung/", "The default of --root."},
+			{"/run/rung/CONTAINER-ID/state.json", "What rung knows of a container."},
+			{"/run/rung/CONTAINER-ID/journal.json", "What was about to be made for it, written before it was made; delete --force works by it."},
+			{"config.json", "The configuration of a container, in its bundle."},
+		},
+		also: []string{"runc(8)", "crun(1)", "containerd(8)", "cgroups(7)", "namespaces(7)"},
+	},
+	"create": {
+		text: `The hooks prestart, createRuntime and createContainer are run. If anything fails, whatever was made is removed.
+
+With process.terminal set in config.json the terminal's master is sent to --console-socket.`,
+		examples: []example{
+			{"Create a container and start it later:", "rung create --bundle /bundles/web --pid-file /run/web.pid web\nrung start web"},
+		},
+		files: bundleFiles, also: []string{"rung-start(8)", "rung-run(8)", "rung-delete(8)"},
+	},
+	"delete": {
+		text: `What is removed: the processes, the cgroups with those below them, the mounts of a container that shares the host's mount
+namespace, and the state folder. The hooks poststop are run; that one fails is a warning.
+
+A state folder that is damaged is cleared as far as its journal tells; if not even that can be read, cgroups may be left, and a
+warning says so.`,
+		examples: []example{
+			{"End and remove a container, whatever state it is in:", "rung delete --force web"},
+			{"Remove all containers that have stopped:", "rung list --format json | jq -r '.[] | select(.status == \"stopped\") | .id' |\n  xargs -r -n 1 rung delete"},
+		},
+		files: stateFiles, also: []string{"rung-kill(8)", "rung-list(8)"},
+	},
+	"events": {
+		text: `The JSON is that of "runc events". Statistics have the type "stats" and, in "data", the objects cpu, cpuset, memory, pids,
+blkio, hugetlb, intel_rdt and network_interfaces; the last two are empty. Times are in nanoseconds, sizes in bytes. On cgroup v2
+there is pressure stall information (psi), and none of the numbers for each CPU.
+
+A lack of memory has the type "oom" and no data. On cgroup v1 it is told when the kernel looks for a process to kill, on v2 when it
+has killed one.`,
+		examples: []example{
+			{"See how much memory a container uses:", "rung events --stats web | jq .data.memory.usage"},
+			{"Wait for a lack of memory:", "rung events web | grep -m 1 '\"type\":\"oom\"'"},
+		},
+		also: []string{"rung-update(8)", "rung-ps(8)", "cgroups(7)"},
+	},
+	"exec": {
+		text: `The program enters the container's namespaces and cgroups. The bundle and its config.json are not needed any more.`,
+		exit: `That of the program; 128 and the number of the signal that ended it; 255 if the program was not run. With --detach 0 when the
+program runs.`,
+		examples: []example{
+			{"Look around with a shell on a terminal:", "rung exec --tty web sh"},
+			{"As another user, with one more variable:", "rung exec --user 1000:1000 --env LANG=C web id"},
+			{"Leave a program running:", "rung exec --detach --pid-file /run/probe.pid web probe"},
+		},
+		also: []string{"rung-run(8)", "rung-ps(8)", "capabilities(7)"},
+	},
+	"features": {
+		text:     `Namespaces, capabilities, mount options, cgroups and hooks that this rung knows, whether this host has them or not.`,
+		examples: []example{{"Which mount options are known:", "rung features | jq -r '.mountOptions[]'"}},
+		also:     []string{"rung-spec(8)"},
+	},
+	"kill": {
+		text: `SIGKILL to a container that shares its pid namespace goes to all of its processes. It ends a container that is paused, too; any
+other signal is delivered when that is resumed.
+
+Names such as RTMIN+3 are those of the C library.`,
+		examples: []example{
+			{"Ask the program to end, then end it:", "rung kill web\nrung kill web KILL"},
+			{"Have systemd in a container shut down:", "rung kill machine RTMIN+3"},
+		},
+		also: []string{"rung-delete(8)", "rung-pause(8)", "signal(7)"},
+	},
+	"list": {
+		text: `The columns are the id, the pid of the init process (0 if it is gone), the status, the bundle, the time of creation and the owner.
+The status is creating, created, running, paused or stopped. JSON is an array of what rung state prints, or null.`,
+		examples: []example{{"All containers that run:", "rung list | awk '$3 == \"running\"'"}},
+		files:    stateFiles, also: []string{"rung-state(8)", "rung-delete(8)"},
+	},
+	"pause": {
+		text:     `The container must be created or running. The kernel's freezer is used (cgroup v1: freezer.state, v2: cgroup.freeze); the processes notice nothing.`,
+		examples: []example{{"Have a container stand still while its files are copied:", "rung pause web\ncp -a /srv/web /backup\nrung resume web"}},
+		also:     []string{"rung-resume(8)", "rung-kill(8)", "cgroups(7)"},
+	},
+	"ps": {
+		text: `Processes in cgroups that the container made below its own are listed, too. JSON needs no ps(1) on the host.`,
+		examples: []example{
+			{"Memory and time of each process:", "rung ps web -e -o pid,rss,time,args"},
+			{"The pids alone:", "rung ps --format json web"},
+		},
+		also: []string{"rung-events(8)", "rung-exec(8)", "ps(1)"},
+	},
+	"resume": {
+		text:     `The container must be paused.`,
+		examples: []example{{"Let a container go on:", "rung resume web"}},
+		also:     []string{"rung-pause(8)"},
+	},
+	"run": {
+		exit: programExit + ` 1 if it was not run. With --detach 0 when the program runs.`,
+		examples: []example{
+			{"Run a container in the current folder's bundle:", "rung run mycontainer"},
+			{"Leave it running:", "rung run --detach --bundle /bundles/web --pid-file /run/web.pid web"},
+		},
+		files: bundleFiles, also: []string{"rung-create(8)", "rung-start(8)", "rung-exec(8)", "rung-delete(8)"},
+	},
+	"spec": {
+		examples: []example{{"An example whose program is another:", "rung spec\njq '.process.args = [\"date\"] | .process.terminal = false' config.json >new\nmv new config.json"}},
+		files:    bundleFiles[:1], also: []string{"rung-run(8)", "rung-features(8)"},
+	},
+	"start": {
+		text:     `The hooks startContainer and poststart are run.`,
+		examples: []example{{"Start what was created:", "rung create --bundle /bundles/web web\nrung start web"}},
+		files:    stateFiles, also: []string{"rung-create(8)", "rung-run(8)"},
+	},
+	"state": {
+		text:     `The status is creating, created, running, paused or stopped. The pid is that of the init process as the host sees it, or 0.`,
+		examples: []example{{"The pid of a container's init process:", "rung state web | jq .pid"}},
+		files:    stateFiles, also: []string{"rung-list(8)", "rung-events(8)"},
+	},
+	"update": {
+		text: `Sizes are in bytes, or with a unit of powers of 1024: k, m, g, t or p, in either case. --memory-swap is memory and swap together;
+if only --memory is given, that sum stays. A memory limit below what is in use makes the kernel reclaim; on cgroup v2 it may kill
+processes, unless "checkBeforeUpdate" in FILE asks for an error instead.
+
+The rules for devices stay as they are, even if FILE has some.
+
+    {
+      "memory": {"limit": 67108864, "swap": 134217728, "checkBeforeUpdate": true},
+      "cpu": {"shares": 512, "quota": 50000, "period": 100000, "cpus": "0-1"},
+      "pids": {"limit": 100},
+      "unified": {"memory.high": "60M"}
+    }`,
+		examples: []example{
+			{"Half a CPU and 64 MiB:", "rung update --cpu-period 100000 --cpu-quota 50000 --memory 64M web"},
+			{"No limit of processes any more:", "rung update --pids-limit -1 web"},
+			{"From standard input:", "echo '{\"cpu\": {\"shares\": 512}}' | rung update --resources - web"},
+		},
+		also: []string{"rung-events(8)", "cgroups(7)"},
+	},
+}
