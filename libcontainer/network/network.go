@@ -69,8 +69,13 @@ func makeHere() (*os.File, error) {
 	if err := LoopbackUp(); err != nil {
 		return nil, errdefs.Doing(err, "bring up the loopback interface")
 	}
-	f, err := os.Open("/proc/thread-self/ns/net")
-	return f, errdefs.Doing(err, "open the new network namespace")
+	// os.Open would try the file with the runtime's network poller first, and
+	// so set that up.
+	fd, err := unix.Open("/proc/thread-self/ns/net", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, errdefs.Doing(err, "open the new network namespace")
+	}
+	return os.NewFile(uintptr(fd), "network namespace"), nil
 }
 
 // LoopbackUp brings up the loopback interface of the calling thread's network
