@@ -294,3 +294,22 @@ log_grew() { [ "$(wc -l <"$D/$ID.log")" -gt "$1" ]; }
 		[ "$code" -eq "$i" ]
 	done
 }
+
+@test "containerd: task ps lists the container's processes by the host's pids" {
+	detached -- sh -c 'sleep 600 & exec sleep 700'
+	eventually 10 two_processes
+	run ctr_ task ps "$ID"
+	ended 0
+	said "$(ctr_ task ls | awk -v id="$ID" '$1 == id { print $2 }')"
+}
+
+two_processes() { [ "$(ctr_ task ps "$ID" | grep -c '^[0-9]')" -eq 2 ]; }
+
+@test "containerd: task metrics has memory and processes" {
+	detached --memory-limit $((64 << 20)) -- sleep 600
+	run ctr_ task metrics "$ID"
+	ended 0
+	said "$ID"
+	[[ $output =~ pids\.current\ +1 || $output =~ \"?current\"?:\ *\"?1 ]]
+	[[ $output =~ memory\.(usage_in_bytes|usage|current)\ +[1-9] || $output =~ usage ]]
+}

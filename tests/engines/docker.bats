@@ -429,3 +429,44 @@ other"
 		[ "$code" -eq "$i" ]
 	done
 }
+
+@test "docker: top lists the container's processes by the host's pids" {
+	detached box:1 sh -c 'sleep 600 & exec sleep 700'
+	eventually 10 test "$(docker_ top "$NAME" | wc -l)" -ge 2
+	eventually 10 top_has 'sleep 600'
+	run docker_ top "$NAME" -e -o pid,args
+	ended 0
+	[ "${#lines[@]}" -eq 3 ]
+	output=$(tr -s ' ' <<<"$output")
+	said "$(inspect '{{.State.Pid}}') sleep 700"
+}
+
+top_has() { docker_ top "$NAME" | grep -qF "$1"; }
+
+@test "docker: stats shows limit and processes" {
+	detached -m 64m --pids-limit 20 box:1 sleep 600
+	run docker_ stats --no-stream --format '{{.Name}} {{.MemUsage}} {{.PIDs}}' "$NAME"
+	ended 0
+	[[ $output =~ ^"$NAME"\ [0-9.]+[KM]iB\ /\ 64MiB\ 1$ ]]
+}
+
+@test "docker: update of memory, CPU, and number of processes, while it runs" {
+	detached -m 64m --memory-swap 128m --cpu-shares 512 --pids-limit 20 box:1 sleep 600
+	run docker_ update -m 96m --memory-swap 192m --pids-limit 30 --cpu-quota 40000 --cpu-period 50000 "$NAME"
+	ended 0
+	[ "$(limit memory.max memory memory.limit_in_bytes)" = $((96 << 20)) ]
+	[ "$(limit pids.max pids pids.max)" = 30 ]
+	[[ "$(limit cpu.max cpu cpu.cfs_quota_us)" =~ ^40000 ]]
+	# What was not named stays.
+	[[ "$(limit cpu.weight cpu cpu.shares)" =~ ^(512|59)$ ]]
+	inspects '{{.State.Running}}' true
+}
+
+@test "docker: an update that the kernel refuses is told, and changes nothing" {
+	detached -m 64m --pids-limit 20 box:1 sleep 600
+	run docker_ update --cpuset-cpus 0 --pids-limit 9999999999 "$NAME"
+	[ "$status" -ne 0 ]
+	said pids
+	[ "$(limit pids.max pids pids.max)" = 20 ]
+	[ "$(limit memory.max memory memory.limit_in_bytes)" = $((64 << 20)) ]
+}
