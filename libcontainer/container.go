@@ -7,6 +7,32 @@
 //
 // The init process is this same program, executed again. A program that links
 // this package needs to do nothing for that: the entry runs before main.
+//
+// # A container's life
+//
+//	c, err := Create(ctx, Options{…})   // everything is in place; its program waits
+//	err = c.Start()                     // the program runs
+//	code, err := c.Exec(ctx, …)         // so does another one
+//	err = c.Update(resources)           // other limits
+//	err = c.Watch(ctx, interval, emit)  // what it uses, until it ends
+//	err = c.Signal(unix.SIGTERM)        // …
+//	err = Delete(root, id, false, warn)
+//
+// Run is all of it in one call. The example of the package is a program that
+// can be run.
+//
+// # Errors
+//
+// Errors are one line and name what was being done and the field of config.json
+// that asked for it. ErrNotExist, ErrExist, ErrNotRunning and ErrNotPaused can
+// be told apart with errors.Is, and so can the kernel's errnos.
+//
+// # Who may call what
+//
+// A Container may be used by one goroutine at a time; for several, Load several.
+// Any number of processes may act on one container at once: a lock in the state
+// folder orders what must be. Create, Run and Exec make processes that are
+// children of the caller, who has to wait for those that outlive the call.
 package libcontainer
 
 import (

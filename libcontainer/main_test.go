@@ -54,10 +54,10 @@ func TestMain(m *testing.M) {
 	}
 	if reason := cannotRun(); reason != "" {
 		// An example cannot skip itself.
-		os.Stdout.WriteString("ExampleCreate is skipped: it " + reason + "\n")
+		os.Stdout.WriteString("Example is skipped: it " + reason + "\n")
 		flag.Parse()
 		skip := flag.Lookup("test.skip").Value
-		if err := skip.Set(strings.TrimPrefix(skip.String()+"|^ExampleCreate$", "|")); err != nil {
+		if err := skip.Set(strings.TrimPrefix(skip.String()+"|^Example$", "|")); err != nil {
 			panic(err)
 		}
 	}
