@@ -19,7 +19,7 @@ func init() {
 	}
 	// The default of --root is to be that of root.
 	os.Unsetenv("XDG_RUNTIME_DIR")
-	if err := cmddoc.Write(os.Args[1], app(), os.Args[2], os.Args[3]); err != nil {
+	if err := cmddoc.Write(os.Args[1], app(""), os.Args[2], os.Args[3]); err != nil {
 		fmt.Fprintln(os.Stderr, "write the documentation:", err)
 		os.Exit(1)
 	}

@@ -18,7 +18,7 @@ func writeDocs(t *testing.T) string {
 	t.Helper()
 	t.Setenv("XDG_RUNTIME_DIR", "")
 	dir := t.TempDir()
-	if err := cmddoc.Write(dir, app(), "1.2.3", "2026-01-31"); err != nil {
+	if err := cmddoc.Write(dir, app(""), "1.2.3", "2026-01-31"); err != nil {
 		t.Fatal(err)
 	}
 	return dir
@@ -44,7 +44,7 @@ func visible(flags []cli.Flag) []cli.Flag {
 
 func TestManPages(t *testing.T) {
 	dir := writeDocs(t)
-	root := app()
+	root := app("")
 	pages := map[string][]cli.Flag{"rung": root.Flags}
 	for _, c := range root.Commands {
 		pages["rung-"+c.Name] = c.Flags
@@ -130,7 +130,7 @@ func TestBashCompletion(t *testing.T) {
 		return got
 	}
 	var names []string
-	for _, c := range app().Commands {
+	for _, c := range app("").Commands {
 		names = append(names, c.Name)
 		flags := []string{"--help", "-h"}
 		for _, f := range visible(c.Flags) {

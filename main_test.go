@@ -50,7 +50,7 @@ func rung(t *testing.T, args ...string) (string, error) {
 	}()
 	stdout := os.Stdout
 	os.Stdout = w
-	err = app().Run(context.Background(), append([]string{"rung"}, args...))
+	err = app("").Run(context.Background(), append([]string{"rung"}, args...))
 	os.Stdout = stdout
 	w.Close()
 	return <-printed, err
@@ -74,7 +74,7 @@ func wantError(t *testing.T, what string, err error, parts ...string) {
 // all of them.
 func TestCommandLine(t *testing.T) {
 	t.Chdir(t.TempDir()) // for spec, which writes a file
-	a := app()
+	a := app("")
 	global := flagNames(t, "rung", a.Flags)
 	var names []string
 	for _, c := range a.Commands {
@@ -371,4 +371,37 @@ func TestFeatures(t *testing.T) {
 	if err := json.Unmarshal([]byte(out), &got); err != nil || got.OCIVersionMin == "" || got.OCIVersionMax == "" || len(got.MountOptions) < 30 {
 		t.Errorf("%+v, %v", got, err)
 	}
+}
+
+// TestCalled holds the look at the arguments to what the command line makes of
+// them, and the names to the commands.
+func TestCalled(t *testing.T) {
+	for _, c := range commands {
+		if name := c.make().Name; name != c.name {
+			t.Errorf("command %q is listed as %q", name, c.name)
+		}
+	}
+	for _, tt := range []struct{ args, want string }{
+		{"", ""}, {"run x", "run"}, {"--root run state x", "state"}, {"--debug --systemd-cgroup --log l --log-format json exec x", "exec"},
+		{"--rootless true list", "list"}, {"--root=/r list", ""}, {"help run", ""}, {"--help", ""}, {"nothing", ""}, {"--root", ""}, {"-h run", ""},
+	} {
+		if got := called(strings.Fields("rung " + tt.args)); got != tt.want {
+			t.Errorf("rung %s calls %q, want %q", tt.args, got, tt.want)
+		}
+	}
+	for _, flag := range app("").Flags {
+		switch flag.(type) {
+		case *cli.BoolFlag, *cli.StringFlag:
+			if got := called([]string{"rung", "--" + flag.Names()[0], "run", "state"}); got == "run" != isBool(flag) {
+				t.Errorf("after --%s the command is %q", flag.Names()[0], got)
+			}
+		default:
+			t.Errorf("the look at the arguments does not know flags like --%s", flag.Names()[0])
+		}
+	}
+}
+
+func isBool(flag cli.Flag) bool {
+	_, is := flag.(*cli.BoolFlag)
+	return is
 }

@@ -82,6 +82,7 @@ type creation struct {
 	peer    *os.File
 	gate    *os.File
 	exe     *os.File
+	sealed  chan error
 	network *network.Pending
 	process *spawn.Process
 	// userns tells that the container has another user namespace than rung.

@@ -8,15 +8,17 @@ import (
 	"github.com/rungoci/rung/libcontainer/network"
 )
 
-// makeNetwork begins to make the network namespace, which takes the kernel
-// long, while the init starts up. It is a file without a name, so it needs no
-// entry in the journal: it is gone with the last process that has it open.
+// begin begins, on a thread aside, what takes the kernel long: the file that
+// the init is executed from, and the network namespace. Both are files without
+// a name, so they need no entry in the journal: they are gone with the last
+// process that has them open.
 //
-// In a user namespace it would be the host's, so there it is made with all
-// others.
-func (c *creation) makeNetwork() error {
+// In a user namespace the network namespace would be the host's, so there it is
+// made with all others.
+func (c *creation) begin() error {
 	if c.hasNew(specs.NetworkNamespace) && !c.userns {
-		c.network = network.Begin()
+		c.sealed = make(chan error, 1)
+		c.network = network.Begin(func() { c.sealed <- c.sealNow() })
 	}
 	return nil
 }
@@ -40,8 +42,15 @@ func (c *creation) closeNetwork() {
 	}
 }
 
-// seal makes the file that the init is executed from.
-func (c *creation) seal() (err error) {
+// seal waits for the file that the init is executed from, or makes it.
+func (c *creation) seal() error {
+	if c.sealed != nil {
+		return <-c.sealed
+	}
+	return c.sealNow()
+}
+
+func (c *creation) sealNow() (err error) {
 	if c.userns {
 		c.exe, err = spawn.SealUnreadable()
 	} else {

@@ -2,7 +2,7 @@ package launch
 
 // table is everything that happens outside, in order.
 var table = []row{
-	{"network", forInit, (*creation).makeNetwork, nil},
+	{"begin", forInit, (*creation).begin, nil},
 	{"journal", forInit, (*creation).journal, (*creation).poststop},
 	{"target", forExec, (*creation).target, nil},
 	{"cgroup", forInit, (*creation).makeCgroup, (*creation).removeCgroup},

@@ -69,7 +69,7 @@ func TestBegin(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ns, err := Begin().File()
+	ns, err := Begin(nil).File()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -146,14 +146,14 @@ func count(t *testing.T, dir string) int {
 func TestNoLeak(t *testing.T) {
 	needRoot(t)
 	host := namespace(t, "/proc/thread-self/ns/net")
-	one, err := Begin().File()
+	one, err := Begin(nil).File()
 	if err != nil {
 		t.Fatal(err)
 	}
 	one.Close()
 	threads, files := count(t, "/proc/self/task"), count(t, "/proc/self/fd")
 	for range 50 {
-		ns, err := Begin().File()
+		ns, err := Begin(nil).File()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -195,7 +195,8 @@ func threadsOutside(t *testing.T, ns string) []string {
 
 func TestClose(t *testing.T) {
 	needRoot(t)
-	p := Begin()
+	called := false
+	p := Begin(func() { called = true })
 	p.Close()
 	f, err := p.File()
 	if err != nil {
@@ -203,5 +204,8 @@ func TestClose(t *testing.T) {
 	}
 	if err := f.Close(); !errors.Is(err, os.ErrClosed) {
 		t.Errorf("it was not closed: %v", err)
+	}
+	if !called {
+		t.Error("what was to be done before was not done")
 	}
 }
