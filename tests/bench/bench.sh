@@ -5,7 +5,7 @@
 # hits all of them alike, and the median of all rounds counts. All get the same bundle: what `runc spec` writes, with
 # busybox as root filesystem. From the environment:
 #   RUNG        the binary (default: rung in the repository's root)
-#   BENCH       the rows to measure, of: run idle create start state kill delete list alive updown memory (default: all)
+#   BENCH       the rows to measure, of: run idle create start exec state kill delete list alive updown memory (default: all)
 #   BENCH_MD    a Markdown file: the table is put between its lines <!-- bench --> and <!-- /bench -->
 #   ROUNDS      how many rounds at most (default 8)
 #   CROWD       how many containers "many" are (default 300)
@@ -20,12 +20,12 @@ RUNG=$(realpath "${RUNG:-$here/../../rung}")
 export RUNG
 rounds=${ROUNDS:-8}
 crowd=${CROWD:-300}
-rows=${BENCH:-run idle create start state kill delete list alive updown memory}
+rows=${BENCH:-run idle create start exec state kill delete list alive updown memory}
 for row in $rows; do
   case $row in
-  run | idle | create | start | state | kill | delete | list | alive | updown | memory) ;;
+  run | idle | create | start | exec | state | kill | delete | list | alive | updown | memory) ;;
   *)
-    echo "bench: no row is called '$row'; there are: run idle create start state kill delete list alive updown memory" >&2
+    echo "bench: no row is called '$row'; there are: run idle create start exec state kill delete list alive updown memory" >&2
     exit 2
     ;;
   esac
@@ -140,10 +140,9 @@ singles() {
       if wants start; then measure start "$runtime" 6 "$dir/$runtime.created" start one; fi
       if wants kill; then measure kill "$runtime" 6 "$dir/$runtime.running" kill one KILL; fi
       if wants delete; then measure delete "$runtime" 5 "$dir/$runtime.running" delete --force one; fi
-      if wants state; then
-        "$dir/$runtime.running" >/dev/null 2>&1 </dev/null || true
-        measure state "$runtime" 12 "" state one
-      fi
+      if wants exec || wants state; then "$dir/$runtime.running" >/dev/null 2>&1 </dev/null || true; fi
+      if wants exec; then measure exec "$runtime" 12 "" exec one /bin/true; fi
+      if wants state; then measure state "$runtime" 12 "" state one; fi
       "$dir/$runtime.gone" >/dev/null 2>&1
     done
     # Round 0 warms everything up. A machine that is slow or busy gets fewer rounds, so that the whole stays within some
@@ -230,7 +229,7 @@ medians() {
 }
 
 setup
-if wants run || wants idle || wants create || wants start || wants state || wants kill || wants delete; then singles; fi
+if wants run || wants idle || wants create || wants start || wants exec || wants state || wants kill || wants delete; then singles; fi
 if wants list || wants alive || wants updown; then crowds; fi
 if wants memory; then memory; fi
 progress ""

@@ -9,6 +9,7 @@ BEGIN {
 	add("idle", "run, after 200 ms idle")
 	add("create", "create")
 	add("start", "start")
+	add("exec", "exec")
 	add("state", "state")
 	add("kill", "kill")
 	add("delete", "delete --force, running")
@@ -56,6 +57,11 @@ function target(row) {
 		if (!ratio(row, "crun") || !ratio(row, "runc")) return ""
 		verdict = pass(ratio(row, "crun") <= 0.9 && ratio(row, "runc") <= 0.4)
 		return "0.9 x crun, 0.4 x runc"
+	}
+	if (row == "exec") {
+		if (!ratio(row, "crun") || !ratio(row, "runc")) return ""
+		verdict = pass(ratio(row, "crun") <= 0.8 && ratio(row, "runc") <= 0.35)
+		return "0.8 x crun, 0.35 x runc"
 	}
 	if (row == "state") {
 		if (!ratio(row, "runc")) return ""
