@@ -313,3 +313,54 @@ two_processes() { [ "$(ctr_ task ps "$ID" | grep -c '^[0-9]')" -eq 2 ]; }
 	[[ $output =~ pids\.current\ +1 || $output =~ \"?current\"?:\ *\"?1 ]]
 	[[ $output =~ memory\.(usage_in_bytes|usage|current)\ +[1-9] || $output =~ usage ]]
 }
+
+# exec_in [OPTION...] -- COMMAND...: a further process of the task.
+exec_in() {
+	local options=()
+	while [ "$1" != -- ]; do
+		options+=("$1")
+		shift
+	done
+	shift
+	ctr_ task exec --exec-id "e$RANDOM" "${options[@]}" "$ID" "$@"
+}
+export -f exec_in
+
+@test "containerd: task exec has the exit code and both streams of the program" {
+	detached -- sleep 100
+	run --separate-stderr exec_in -- sh -c 'echo out; echo err >&2; exit 3'
+	ended 3
+	[ "$output" = out ]
+	[ "$stderr" = err ]
+	run exec_in --cwd /tmp --user 1000:1000 -- sh -c 'pwd; id -u'
+	shows "/tmp
+1000"
+	ctr_ task kill -s KILL "$ID"
+	eventually 10 is_stopped
+}
+
+@test "containerd: task exec --tty" {
+	detached -- sleep 100
+	run on_terminal "exec_in --tty -- sh -c 'tty; exit 4'"
+	ended 4
+	said /dev/pts/0
+	ctr_ task kill -s KILL "$ID"
+	eventually 10 is_stopped
+}
+
+@test "containerd: task exec --detach" {
+	detached -- sh -c 'while [ ! -e /tmp/there ]; do sleep 0.05; done; echo seen; exec sleep 100'
+	exec_in --detach -- sh -c 'touch /tmp/there; exec sleep 100'
+	eventually 10 grep -q seen "$D/$ID.log"
+	ctr_ task kill -s KILL "$ID"
+	eventually 10 is_stopped
+}
+
+@test "containerd: task exec of what is not there is an error that names it" {
+	detached -- sleep 100
+	run exec_in -- nosuch
+	[ "$status" -ne 0 ]
+	said "executable file not found"
+	ctr_ task kill -s KILL "$ID"
+	eventually 10 is_stopped
+}

@@ -470,3 +470,51 @@ top_has() { docker_ top "$NAME" | grep -qF "$1"; }
 	[ "$(limit pids.max pids pids.max)" = 20 ]
 	[ "$(limit memory.max memory memory.limit_in_bytes)" = $((64 << 20)) ]
 }
+
+@test "docker: exec has the exit code and both streams of the program" {
+	detached box:1 sleep 100
+	run --separate-stderr docker_ exec "$NAME" sh -c 'echo out; echo err >&2; exit 3'
+	ended 3
+	[ "$output" = out ]
+	[ "$stderr" = err ]
+}
+
+@test "docker: exec -w, -e, -u and standard input" {
+	detached box:1 sleep 100
+	run docker_ exec -i -w /tmp -e A=b -u 1000:1000 "$NAME" sh -c 'pwd; echo $A; id -u; cat' <<<"a line"
+	shows "/tmp
+b
+1000
+a line"
+}
+
+# For docker exec, unlike docker run, what is missing is 126 too, whatever the runtime.
+@test "docker: exec of what cannot be run has exit code 126 and the reason" {
+	detached box:1 sleep 100
+	run docker_ exec "$NAME" nosuch
+	ended 126
+	said "executable file not found"
+	run docker_ exec "$NAME" /tmp
+	ended 126
+	said "/tmp"
+}
+
+@test "docker: exec -it, typed into" {
+	detached box:1 sleep 100
+	run on_terminal "(sleep 1; echo 'echo \$((6 * 7)); tty; exit 5') | script -qefc 'docker_ exec -it $NAME sh' /dev/null"
+	ended 5
+	said 42
+	said /dev/pts/
+}
+
+@test "docker: exec -d, and the container goes on" {
+	detached box:1 sh -c 'while [ ! -e /tmp/there ]; do sleep 0.05; done; echo seen; exec sleep 100'
+	docker_ exec -d "$NAME" sh -c 'touch /tmp/there; exec sleep 100'
+	eventually 10 logged seen
+	[ "$(docker_ top "$NAME" | grep -c 'sleep 100')" -eq 2 ]
+}
+
+@test "docker: a health check" {
+	detached --health-cmd 'test -e /tmp' --health-interval 1s box:1 sleep 100
+	eventually 20 inspects '{{.State.Health.Status}}' healthy
+}
