@@ -242,6 +242,9 @@ func TestTable(t *testing.T) {
 		{"enter", "paths"}, {"paths", "user"}, {"stdio", "user"}, // what needs root comes before its end
 		{"user", "executable"}, // found with the rights of the user
 		{"executable", "ready"}, {"ready", "gate"}, {"gate", "exec"},
+		{"network", "filter"}, {"filter", "mounts"}, // the order of the outside's frames
+		{"filter", "user"}, // which keeps what loading it takes
+		{"executable", "listener"}, {"listener", "ready"},
 	} {
 		first, ok := at[pair[0]]
 		second, ok2 := at[pair[1]]

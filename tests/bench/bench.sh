@@ -5,7 +5,8 @@
 # hits all of them alike, and the median of all rounds counts. All get the same bundle: what `runc spec` writes, with
 # busybox as root filesystem. From the environment:
 #   RUNG        the binary (default: rung in the repository's root)
-#   BENCH       the rows to measure, of: run idle create start exec state kill delete list alive updown memory (default: all)
+#   BENCH       the rows to measure, of: run idle create start exec state kill delete list alive updown memory filtered getpid personality compile
+#               (default: all)
 #   BENCH_MD    a Markdown file: the table is put between its lines <!-- bench --> and <!-- /bench -->
 #   ROUNDS      how many rounds at most (default 8)
 #   CROWD       how many containers "many" are (default 300)
@@ -20,12 +21,12 @@ RUNG=$(realpath "${RUNG:-$here/../../rung}")
 export RUNG
 rounds=${ROUNDS:-8}
 crowd=${CROWD:-300}
-rows=${BENCH:-run idle create start exec state kill delete list alive updown memory}
+rows=${BENCH:-run idle create start exec state kill delete list alive updown memory filtered getpid personality compile}
 for row in $rows; do
   case $row in
-  run | idle | create | start | exec | state | kill | delete | list | alive | updown | memory) ;;
+  run | idle | create | start | exec | state | kill | delete | list | alive | updown | memory | filtered | getpid | personality | compile) ;;
   *)
-    echo "bench: no row is called '$row'; there are: run idle create start exec state kill delete list alive updown memory" >&2
+    echo "bench: no row is called '$row'; there are: run idle create start exec state kill delete list alive updown memory filtered getpid personality compile" >&2
     exit 2
     ;;
   esac
@@ -93,6 +94,7 @@ setup() {
   (cd "$dir" && runc spec)
   bundle true . /bin/true
   bundle sleep . /bin/sleep 1000
+  if wants filtered || wants getpid || wants personality; then filtered_bundles; fi
   for runtime in "${runtimes[@]}"; do
     command="$(binary "$runtime") --root $dir/state-$runtime"
     script "$runtime.gone" <<<"$command delete --force one || true"
@@ -104,6 +106,15 @@ setup() {
     # The root folder must be there before `list` can tell that it is empty.
     mkdir -p "$dir/state-$runtime"
   done
+}
+
+# filtered_bundles: bundles under containerd's seccomp profile, and the program that measures system calls in them.
+filtered_bundles() {
+  local profile call
+  profile=$(jq -c .linux.seccomp "$here/../testdata/bundles/ctr.config.json")
+  bundle filtered ".linux.seccomp = $profile" /bin/true
+  (cd "$here" && CGO_ENABLED=0 go build -o "$dir/rootfs/bin/calls" ./cmd/calls)
+  for call in getpid personality; do bundle "$call" ".linux.seccomp = $profile" /bin/calls "$call"; done
 }
 
 # failed ROW RUNTIME PREPARE COMMAND...: says what goes wrong, by doing it again; the row has no figure then. For rung itself the
@@ -128,13 +139,34 @@ measure() {
   jq '.results[].times[]' "$dir/hyperfine.json" >>"$dir/results/$row.$runtime"
 }
 
+# inside ROW RUNTIME: adds the nanoseconds that a system call takes in a container, as measured there.
+inside() {
+  local ns
+  if ! ns=$("$(binary "$2")" --root "$dir/state-$2" run --bundle "$dir/$1" one 2>"$dir/inside.log" </dev/null); then
+    failed "$1" "$2" "" "$(binary "$2")" --root "$dir/state-$2" run --bundle "$dir/$1" one
+    return 0
+  fi
+  echo "$ns" >>"$dir/results/$1.$2"
+}
+
+# compile: the time of rung's first compilation of containerd's profile in a process; the others have none that can be seen.
+compile() {
+  progress "compilation of a seccomp profile"
+  (cd "$here" && CGO_ENABLED=0 go test -run '^$' -bench FirstCompile -benchtime 100x ../../libcontainer/seccomp) >"$dir/compile.log"
+  awk '{ for (i = 2; i <= NF; i++) if ($i == "ns/first") print $(i - 1) / 1e9 }' "$dir/compile.log" >"$dir/results/compile.rung"
+}
+
 # The rows of one container. Those that need a prepared one leave it to the next preparation, and the last to .gone.
 singles() {
-  local round runtime
+  local round runtime call
   for round in $(seq 0 "$rounds"); do
     progress "one container, round $round of $rounds"
     for runtime in "${runtimes[@]}"; do
       if wants run; then measure run "$runtime" 12 "" run --bundle "$dir/true" one; fi
+      if wants filtered; then measure filtered "$runtime" 12 "" run --bundle "$dir/filtered" one; fi
+      for call in getpid personality; do
+        if wants "$call"; then inside "$call" "$runtime"; fi
+      done
       if wants idle; then measure idle "$runtime" 5 "sleep 0.2" run --bundle "$dir/true" one; fi
       if wants create; then measure create "$runtime" 6 "$dir/$runtime.gone" create --bundle "$dir/true" one; fi
       if wants start; then measure start "$runtime" 6 "$dir/$runtime.created" start one; fi
@@ -213,7 +245,7 @@ memory() {
   done
 }
 
-# The results as lines "row<TAB>runtime<TAB>median", times in ms and memory in KiB.
+# The results as lines "row<TAB>runtime<TAB>median", times in ms, of system calls in ns, and memory in KiB.
 medians() {
   local file
   for file in "$dir/results"/*.*; do
@@ -223,15 +255,17 @@ medians() {
       END {
         split(name, part, ".")
         median = NR % 2 ? value[(NR + 1) / 2] : (value[NR / 2] + value[NR / 2 + 1]) / 2
-        printf "%s\t%s\t%.3f\n", part[1], part[2], part[1] == "memory" ? median : median * 1000
+        seconds = part[1] != "memory" && part[1] != "getpid" && part[1] != "personality"
+        printf "%s\t%s\t%.3f\n", part[1], part[2], seconds ? median * 1000 : median
       }'
   done
 }
 
 setup
-if wants run || wants idle || wants create || wants start || wants exec || wants state || wants kill || wants delete; then singles; fi
+if wants run || wants filtered || wants getpid || wants personality || wants idle || wants create || wants start || wants exec || wants state || wants kill || wants delete; then singles; fi
 if wants list || wants alive || wants updown; then crowds; fi
 if wants memory; then memory; fi
+if wants compile; then compile; fi
 progress ""
 
 version() { "$(binary "$1")" --version | awk -v name="$1" 'NR == 1 { print name, $3 }'; }

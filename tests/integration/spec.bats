@@ -80,6 +80,14 @@ feature() { jq -r "$1" <<<"$out"; }
 	contains " $(feature '.linux.namespaces | join(" ")') " " cgroup " " ipc " " mount " " network " " pid " " uts "
 }
 
+@test "features: seccomp has all that the specification names" {
+	peer_lacks "knows other architectures"
+	rung features
+	equal "true 9 7 23" "$(feature '.linux.seccomp | "\(.enabled) \(.actions | length) \(.operators | length) \(.archs | length)"')"
+	contains "$(feature '.linux.seccomp.knownFlags | join(" ")')" FLAG_TSYNC FLAG_LOG FLAG_SPEC_ALLOW FLAG_WAIT_KILLABLE_RECV
+	contains "$(feature '.linux.seccomp.supportedFlags | join(" ")')" FLAG_TSYNC FLAG_LOG FLAG_SPEC_ALLOW
+}
+
 @test "features: the truth about what is not there yet" {
 	peer_lacks "has it all"
 	rung features
