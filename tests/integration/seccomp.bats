@@ -216,6 +216,21 @@ on_amd64() { [[ $(uname -m) == x86_64 ]] || skip "this machine is no x86-64"; }
 	done
 }
 
+@test "seccomp: in a user namespace, with and without no new privileges" {
+	deny '{names: ["umask"], action: "SCMP_ACT_ERRNO", errnoRet: 100}'
+	config '.linux.namespaces += [{type: "user"}] | .linux.uidMappings = [{containerID: 0, hostID: 100000, size: 65536}]
+		| .linux.gidMappings = .linux.uidMappings'
+	call umask
+	local nnp uid
+	for nnp in true false; do
+		for uid in 0 1000; do
+			config ".process.noNewPrivileges = $nnp | .process.user.uid = $uid"
+			run_ct
+			equal ENETDOWN "$out"
+		done
+	done
+}
+
 @test "seccomp: a profile needs to allow nothing that only rung does" {
 	on_amd64
 	local needs='"execve", "brk", "arch_prctl", "set_tid_address", "set_robust_list", "rseq", "prlimit64", "prctl",

@@ -16,6 +16,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+var errWrongArguments = errors.New("wrong arguments; without any, testhelper says which there are")
+
 // numbers are the system calls that tests call by name. On amd64 a prefix
 // chooses another way into the kernel: "x32:" or "i386:", with the number that
 // the call has there.
@@ -52,7 +54,7 @@ type call struct {
 
 func parseCall(args []string) (*call, error) {
 	if len(args) == 0 {
-		return nil, errors.New(usage)
+		return nil, errWrongArguments
 	}
 	c := &call{nr: numbers[args[0]], make: rawSyscall}
 	if c.nr == 0 {
@@ -72,7 +74,7 @@ func parseCall(args []string) (*call, error) {
 		case "i386":
 			c.make = i386Syscall
 		default:
-			return nil, errors.New(usage)
+			return nil, errWrongArguments
 		}
 	}
 	for i, arg := range args[1:] {
@@ -148,7 +150,7 @@ const (
 // calls go on. Another connection may come at any time (exec).
 func agent(args []string) error {
 	if len(args) != 1 {
-		return errors.New(usage)
+		return errWrongArguments
 	}
 	l, err := net.Listen("unix", args[0])
 	if err != nil {
