@@ -20,6 +20,7 @@ needs() {
     test     mandoc                              mandoc
     test     zsh                                 zsh
     test     fish                                fish
+    test     newuidmap                           uidmap
     lint     shellcheck                          shellcheck
     engines  bats                                bats
     engines  ps                                  procps
@@ -27,6 +28,8 @@ needs() {
     engines  ctr                                 containerd
     engines  dockerd                             docker.io
     engines  docker                              docker-cli|docker.io
+    engines  podman                              podman
+    engines  newuidmap                           uidmap
     engines  debootstrap                         debootstrap
     engines  tmux                                tmux
     vm       qemu-system-x86_64                  qemu-system-x86

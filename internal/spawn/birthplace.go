@@ -8,6 +8,28 @@ import (
 	"github.com/rungoci/rung/internal/errdefs"
 )
 
+// openHome opens the caller's pid namespace as b.home, if the caller could come
+// back to it: not where that is the host's, and the caller only the root of a
+// user namespace of its own (rootless Podman).
+func (b *builder) openHome() error {
+	fd, err := unix.Open("/proc/self/ns/pid", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return errdefs.Doing(err, "open /proc/self/ns/pid")
+	}
+	// To join what one is in changes nothing, and takes the same rights.
+	switch err := unix.Setns(fd, unix.CLONE_NEWPID); err {
+	case nil:
+		b.home = fd
+		return nil
+	case unix.EPERM:
+		unix.Close(fd)
+		return nil
+	default:
+		unix.Close(fd)
+		return os.NewSyscallError("setns", err)
+	}
+}
+
 // birthplace has the next process that the calling thread clones be born in the
 // pid namespace that is to be joined, until leave is called. A pid namespace is
 // joined by a process's children (pid_namespaces(7)), and what counts for them
@@ -25,23 +47,17 @@ func (b *builder) birthplace() (leave func() error, err error) {
 	if b.birth == nil {
 		return func() error { return nil }, nil
 	}
-	own, err := unix.Open("/proc/self/ns/pid", unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return nil, errdefs.Doing(err, "open /proc/self/ns/pid")
-	}
 	dumpable, err := unix.PrctlRetInt(unix.PR_GET_DUMPABLE, 0, 0, 0, 0)
 	if err == nil {
 		err = unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0)
 	}
 	if err != nil {
-		unix.Close(own)
 		return nil, errdefs.Doing(err, "hide from the processes of the container")
 	}
 	shown := func() {
 		if dumpable == 1 { // 2 can only be set by the kernel
 			_ = unix.Prctl(unix.PR_SET_DUMPABLE, 1, 0, 0, 0)
 		}
-		unix.Close(own)
 	}
 	if err := unix.Setns(b.birth.FD, unix.CLONE_NEWPID); err != nil {
 		shown()
@@ -49,6 +65,6 @@ func (b *builder) birthplace() (leave func() error, err error) {
 	}
 	return func() error {
 		defer shown()
-		return os.NewSyscallError("setns", unix.Setns(own, unix.CLONE_NEWPID))
+		return os.NewSyscallError("setns", unix.Setns(b.home, unix.CLONE_NEWPID))
 	}, nil
 }

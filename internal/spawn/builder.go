@@ -23,7 +23,10 @@ type builder struct {
 	// pidNS is the one of req.Join with the pid namespace: its processes see
 	// the new one. birth is the same where it is to be born there.
 	pidNS, birth *Join
-	capData      [2]unix.CapUserData
+	// home is the pid namespace of the caller, where it can come back to it,
+	// else -1.
+	home    int
+	capData [2]unix.CapUserData
 	// waitEnd and goEnd are the pipe on which a process in a new user
 	// namespace waits for Request.Prepare.
 	waitEnd, goEnd *os.File
@@ -47,7 +50,7 @@ type builder struct {
 // as numbers, which do not follow a stack that grows and moves.
 //
 //go:noinline
-func newBuilder(r *Request) *builder { return &builder{req: r} }
+func newBuilder(r *Request) *builder { return &builder{req: r, home: -1} }
 
 func (b *builder) add(kind opKind, doing, field string, nr uintptr, arg ...uintptr) {
 	o := op{kind: kind, nr: nr}
@@ -103,8 +106,15 @@ func (b *builder) choose() (err error) {
 		}
 	}
 	b.twoStage = b.twoStage || b.joinUser
-	if !b.twoStage {
-		b.birth = b.pidNS
+	if !b.twoStage && b.pidNS != nil {
+		if err := b.openHome(); err != nil {
+			return err
+		}
+		if b.home >= 0 {
+			b.birth = b.pidNS
+		} else {
+			b.twoStage = true
+		}
 	}
 	if b.newUser {
 		b.waitEnd, b.goEnd, err = pipe()
@@ -318,6 +328,9 @@ func (b *builder) away(fd, free int) (int, error) {
 }
 
 func (b *builder) close() {
+	if b.home >= 0 {
+		unix.Close(b.home)
+	}
 	if b.waitEnd != nil {
 		b.waitEnd.Close()
 		b.goEnd.Close()

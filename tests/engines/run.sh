@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# run.sh [FILE...]: rung under the real thing: containerd, Docker, and a whole Debian inside a container; needs root. The daemons
+# run.sh [FILE...]: rung under the real thing: containerd, Docker, Podman, and a whole Debian inside a container; needs root. The daemons
 # are the tests' own and go away with them. RUNG names the binary.
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -11,5 +11,5 @@ RUNG=$(realpath "${RUNG:-../../rung}")
 export RUNG
 # No test may hang: each has this many seconds.
 export BATS_TEST_TIMEOUT=${BATS_TEST_TIMEOUT:-120}
-[ $# -gt 0 ] || set -- containerd.bats docker.bats distro.bats
+[ $# -gt 0 ] || set -- containerd.bats docker.bats podman.bats distro.bats
 exec ../../scripts/bats.sh engines "$@"
