@@ -213,11 +213,11 @@ func (in *inside) hostname() error {
 	return nil
 }
 
-// affinity lets the process run where execCPUAffinity.final says, or, where
-// nothing is said of any CPUs, on all that the container has.
+// affinity lets the process run where execCPUAffinity.final says, which is for
+// exec, or, where nothing is said of any CPUs, on all that the container has.
 func (in *inside) affinity() error {
 	a := in.spec.Process.ExecCPUAffinity
-	if a != nil && (a.Initial != "" || a.Final != "") {
+	if in.msg.Join && a != nil && (a.Initial != "" || a.Final != "") {
 		return process.SetAffinity(a.Final)
 	}
 	if err := process.ResetAffinity(); err != nil {

@@ -53,7 +53,7 @@ var table = []step{
 	{"session", always, (*inside).session},
 	{"network", forInit, (*inside).network},
 	{"filter", always, (*inside).receiveFilter},
-	{"affinity", forExec, (*inside).affinity},
+	{"affinity", always, (*inside).affinity},
 	{"procfs", forInit, (*inside).procfs},
 	{"root", forInit, (*inside).openRoot},
 	{"mounts", forInit, (*inside).mounts},

@@ -186,6 +186,9 @@ x
 	taskset -c 1 "$RUNG" --root "$ROOT" exec "$CT" grep Cpus_allowed_list /proc/self/status >"$WORK/list" 3>&-
 	equal "Cpus_allowed_list:	0-$((last - 1))" "$(<"$WORK/list")"
 	delete --force
+	program grep Cpus_allowed_list /proc/self/status
+	taskset -c 1 "$RUNG" --root "$ROOT" run --bundle "$BUNDLE" "$CT" >"$WORK/list" 3>&-
+	equal "Cpus_allowed_list:	0-$((last - 1))" "$(<"$WORK/list")"
 }
 
 # --- where it runs ---
