@@ -16,9 +16,9 @@ import (
 // it is loaded. So that a profile need not allow what only rung does, that is
 // as late as can be:
 //
-//   - Most often between the last step and execve(2). Where the container has
-//     no no_new_privs, loading it takes CAP_SYS_ADMIN; unless the program is to
-//     have that too it is then given up, with one capset(2).
+//   - Most often between the last step and execve(2). Without no_new_privs
+//     loading it takes CAP_SYS_ADMIN, which the thread keeps until execve for
+//     this.
 //   - Before the hooks of startContainer: they are programs of the container.
 //   - Before the gate, if there is a listener (SCMP_ACT_NOTIFY): create, not
 //     start, hands it to the agent, which then sees what rung does at the gate
@@ -30,10 +30,7 @@ import (
 // filter is the program and what has become of it.
 type filter struct {
 	program *seccomp.Program // nil if there is none
-	// extraAdmin is true while the thread has CAP_SYS_ADMIN for the sake of
-	// the filter alone.
-	extraAdmin bool
-	loaded     bool
+	loaded  bool
 }
 
 // receiveFilter takes the program, which the outside has made in the meantime.
@@ -56,12 +53,11 @@ func (in *inside) receiveFilter() error {
 
 // capsForFilter returns the program's capabilities, and CAP_SYS_ADMIN with them
 // if the filter needs that.
-func (in *inside) capsForFilter() (caps process.Caps, err error) {
+func (in *inside) capsForFilter() (process.Caps, error) {
 	if in.filter.program == nil || in.spec.Process.NoNewPrivileges {
 		return in.caps, nil
 	}
-	caps, in.filter.extraAdmin, err = in.caps.WithAdmin()
-	return caps, err
+	return in.caps.WithAdmin()
 }
 
 // loadFilter loads the program, once.
@@ -79,9 +75,6 @@ func (in *inside) load() (listener int, err error) {
 		return -1, err
 	}
 	f.loaded = true
-	if f.extraAdmin {
-		return listener, in.caps.LeaveAdmin()
-	}
 	return listener, nil
 }
 

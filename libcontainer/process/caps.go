@@ -147,28 +147,23 @@ const adminSet capSet = 1 << unix.CAP_SYS_ADMIN
 
 // WithAdmin returns c with CAP_SYS_ADMIN in its permitted and effective sets. A
 // thread without no_new_privs needs it to load a system call filter, which
-// comes last of all; LeaveAdmin takes it away again. extra is false if c has it
-// anyway. It must run before Apply, and fails if the thread does not have it.
-func (c Caps) WithAdmin() (with Caps, extra bool, err error) {
-	if c.permitted&c.effective&adminSet != 0 {
-		return c, false, nil
-	}
+// comes last of all. The program does not get it: what a process has permitted
+// plays no part in what execve(2) gives the next one, which are the inheritable,
+// bounding and ambient sets alone (capabilities(7)). It must run before Apply,
+// and fails if the thread does not have it.
+func (c Caps) WithAdmin() (Caps, error) {
 	permitted, _, err := currentCaps()
 	if err != nil {
-		return c, false, errdefs.Doing(err, "read the capabilities")
+		return c, errdefs.Doing(err, "read the capabilities")
 	}
 	if permitted&adminSet == 0 {
-		return c, false, errdefs.Field("linux.seccomp", "loading a filter needs CAP_SYS_ADMIN, which rung does not have here").
+		return c, errdefs.Field("linux.seccomp", "loading a filter needs CAP_SYS_ADMIN, which rung does not have here").
 			WithHint("or process.noNewPrivileges")
 	}
 	c.permitted |= adminSet
 	c.effective |= adminSet
-	return c, true, nil
+	return c, nil
 }
-
-// LeaveAdmin sets the sets of c on a thread that has those of WithAdmin. It is
-// one system call, capset(2): it is made under the filter.
-func (c Caps) LeaveAdmin() error { return c.set() }
 
 // inBoundingSet is false for what the kernel does not know, too.
 func inBoundingSet(number uintptr) bool {

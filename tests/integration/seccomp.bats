@@ -201,7 +201,7 @@ on_amd64() { [[ $(uname -m) == x86_64 ]] || skip "this machine is no x86-64"; }
 @test "seccomp: with and without no new privileges, for root and for others" {
 	local nnp uid without
 	deny '{names: ["umask"], action: "SCMP_ACT_ERRNO", errnoRet: 100}'
-	shell 'testhelper syscall umask; grep -E "^(CapEff|CapPrm|CapAmb|NoNewPrivs|Seccomp):" /proc/self/status'
+	shell 'testhelper syscall umask; grep -E "^(Cap.*|NoNewPrivs|Seccomp):" /proc/self/status'
 	for nnp in true false; do
 		for uid in 0 1000; do
 			config ".process.noNewPrivileges = $nnp | .process.user.uid = $uid | del(.linux.seccomp)"
@@ -243,10 +243,7 @@ on_amd64() { [[ $(uname -m) == x86_64 ]] || skip "this machine is no x86-64"; }
 	start
 	wait_for_status stopped
 	delete
-	# One call more, which takes CAP_SYS_ADMIN away again.
 	config '.process.noNewPrivileges = false'
-	rung_exits 159 run --bundle "$BUNDLE" "$CT"
-	filter "{defaultAction: \"SCMP_ACT_KILL_PROCESS\", syscalls: [{names: [$needs, \"capset\"], action: \"SCMP_ACT_ALLOW\"}]}"
 	run_ct
 }
 
@@ -334,6 +331,9 @@ agent() {
 	poll grep -q ready "$agent_out"
 }
 
+# agent_has N: the agent has been sent N states, and printed them.
+agent_has() { (($(wc -l <"$agent_out") > $1)); }
+
 # notify NAME...: these calls are the agent's business.
 notify() {
 	filter "{defaultAction: \"SCMP_ACT_ALLOW\", listenerPath: \"$AGENT\", listenerMetadata: \"meta\",
@@ -365,10 +365,12 @@ notify() {
 	notify mkdir
 	running
 	local sent
+	poll agent_has 1
 	sent=$(sed -n 2p "$agent_out")
 	equal '["seccompFd"] meta creating' "$(jq -r '"\(.fds) \(.metadata) \(.state.status)"' <<<"$sent")"
 	equal "$(pid) $(pid) $CT $BUNDLE" "$(jq -r '"\(.pid) \(.state.pid) \(.state.id) \(.state.bundle)"' <<<"$sent")"
 	rung exec --detach --pid-file "$WORK/pid" "$CT" sleep 100
+	poll agent_has 2
 	sent=$(sed -n 3p "$agent_out")
 	equal "$(cat "$WORK/pid") $(pid) running" "$(jq -r '"\(.pid) \(.state.pid) \(.state.status)"' <<<"$sent")"
 	delete --force
