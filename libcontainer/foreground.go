@@ -28,6 +28,9 @@ func (f *foreground) take(master *os.File) error {
 	f.master = os.NewFile(uintptr(fd), "terminal")
 	f.host = console.Current()
 	f.host.Resize(f.master)
+	if err := console.LineFeeds(f.master, os.Stdout); err != nil {
+		return errdefs.Doing(err, "prepare the container's terminal")
+	}
 	return errdefs.Doing(f.host.Raw(), "put the terminal into raw mode")
 }
 

@@ -73,6 +73,22 @@ func (h *Host) Resize(master *os.File) {
 	}
 }
 
+// LineFeeds has the lines that are written to the container's terminal end in a
+// line feed alone where out is not a terminal: who reads a pipe or a file
+// expects text, and runc delivers that. On a terminal the carriage return is
+// wanted; see Raw.
+func LineFeeds(master, out *os.File) error {
+	if _, err := unix.IoctlGetTermios(int(out.Fd()), unix.TCGETS); err == nil {
+		return nil
+	}
+	settings, err := unix.IoctlGetTermios(int(master.Fd()), unix.TCGETS)
+	if err != nil {
+		return os.NewSyscallError("ioctl TCGETS", err)
+	}
+	settings.Oflag &^= unix.ONLCR
+	return os.NewSyscallError("ioctl TCSETS", unix.IoctlSetTermios(int(master.Fd()), unix.TCSETS, settings))
+}
+
 // Copy passes what the container writes on to out, and what in brings to the
 // container. It returns when the last process has closed the terminal, or when
 // ended becomes readable and nothing more is there to be read: a process that

@@ -209,6 +209,14 @@ run_line() { printf '%q ' "$RUNG" --root "$ROOT" run --bundle "$BUNDLE" "$CT"; }
 on a terminal"
 }
 
+@test "tty: lines end in a line feed alone where nobody looks at a terminal, else as on one" {
+	shell 'echo one; echo two'
+	run_ct
+	equal "one"$'\n'"two" "$out"
+	on_terminal "$(run_line)"
+	contains "$(<"$WORK/shown")" "one"$'\r\n'"two"$'\r'
+}
+
 @test "tty: the program has the size of the caller's terminal" {
 	# The size may come a moment after the start.
 	shell 'until test "$(stty size)" = "40 100"; do :; done; stty size'
