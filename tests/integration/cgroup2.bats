@@ -176,6 +176,51 @@ traced() {
 	rmdir "$TRACK/domain/threads" "$TRACK/domain/invalid" "$TRACK/domain"
 }
 
+# --- limits that only some machines can have ---
+
+@test "cgroup2: rdma, of a device" {
+	needs_v2
+	needs_controller rdma
+	needs_own_machine
+	needs_program rdma
+	modprobe rdma_rxe || skip "this kernel has no RDMA device of software"
+	ip link add "rt$$" type dummy
+	ip link set "rt$$" up
+	rdma link add "rxe$$" type rxe netdev "rt$$" || { ip link del "rt$$"; skip "no RDMA device can be made"; }
+	config '.linux.resources.rdma[$d] = {hcaHandles: 3, hcaObjects: 10000}' --arg d "rxe$$"
+	running
+	has_line "$(<"$TRACK/$CT/rdma.max")" "rxe$$ hca_handle=3 hca_object=10000"
+	delete --force
+	rdma link del "rxe$$"
+	ip link del "rt$$"
+}
+
+@test "cgroup2: rdma, of a device that does not exist, is refused and named" {
+	needs_v2
+	needs_controller rdma
+	config '.linux.resources.rdma = {nosuch0: {hcaHandles: 3}}'
+	create_fails
+	says linux.resources.rdma nosuch0
+}
+
+@test "cgroup2: the blockIO weight of a device is in force, or refused and named" {
+	needs_v2
+	needs_controller io
+	local device
+	device=$(lsblk -dno MAJ:MIN,TYPE | awk '$2 == "disk" { print $1; exit }')
+	[[ -n $device ]] || skip "this host has no disk"
+	config '.linux.resources.blockIO.weightDevice = [{major: $a, minor: $b, weight: 300}]' \
+		--argjson a "${device%:*}" --argjson b "${device#*:}"
+	program sleep 1000
+	try_rung run --bundle "$BUNDLE" --detach "$CT"
+	if ((status == 0)); then
+		contains "$(cat "$TRACK/$CT"/io*.weight)" "$device"
+		delete --force
+	else
+		says "linux.resources.blockIO.weightDevice[0]"
+	fi
+}
+
 # --- devices ---
 
 # nodes: four loop devices of the container's own. Whether the host has them

@@ -253,6 +253,12 @@ needs_program() {
   done
 }
 
+# needs_own_machine: skips where the tests are guests on somebody's machine, which
+# keeps its modules and devices.
+needs_own_machine() {
+  [[ -n ${RUNG_TEST_OWN_MACHINE-} ]] || skip "it changes the host, so it is run in the virtual machine only (make test-vm)"
+}
+
 # --- waiting, always bounded ---
 
 # poll COMMAND...: runs COMMAND every 20 ms until it succeeds.

@@ -11,6 +11,7 @@
 #   RUNG_TEST_PATIENCE   seconds that anything may take (default 10)
 #   RUNG_CRASH_ROUNDS    kills per command in crash.bats (default 100)
 #   RUNG_CRASH_SEED      the seed of their moments (default: a new one, printed)
+#   RUNG_TEST_OWN_MACHINE  set where the machine is for the tests alone
 #   RUNG_TEST_HELPER     a testhelper that is built already (where there is no Go)
 #   RUNG_TEST_BUSYBOX    a static busybox (default /bin/busybox)
 set -euo pipefail

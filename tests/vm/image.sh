@@ -112,6 +112,7 @@ settle_in() {
   printf '[Service]\nDelegate=cpu cpuset io memory pids\n' >"$root/etc/systemd/system/user@.service.d/delegate.conf"
   echo 'kernel.printk = 3 4 1 3' >"$root/etc/sysctl.d/rung.conf"
   chroot "$root" passwd -d root
+  : >"$root/etc/motd"
   # What shell.sh has to say to the person's shell.
   echo '[ ! -r /mnt/work/profile ] || . /mnt/work/profile' >"$root/etc/profile.d/rung.sh"
 }
