@@ -149,7 +149,8 @@ update() { rung update "$@" "$CT"; }
 }
 
 @test "update: real-time scheduling where the kernel has it" {
-	needs_cgroup_file cpu cpu.rt_runtime_us none
+	needs_v1
+	needs_cgroup_file cpu cpu.rt_runtime_us ""
 	running
 	try_rung update --cpu-rt-period 1000000 --cpu-rt-runtime 0 "$CT"
 	equal 0 "$status"

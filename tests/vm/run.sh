@@ -50,9 +50,10 @@ status=0
 VM_LIMIT=(timeout -k 5 "${VM_TIMEOUT:-5400}")
 machine rung.tests=1 -serial "file:$console" -chardev file,id=words,path=/proc/self/fd/1 \
   -device virtio-serial-pci -device virtserialport,chardev=words,name=rung </dev/null | tee "$WORK/words" || true
-awk -f "$VM_DIR/count.awk" "$WORK/words" || status=$?
+counts=$(awk -f "$VM_DIR/count.awk" "$WORK/words") || status=$?
 if [ "$status" -ne 0 ]; then
   echo "--- the end of the machine's console" >&2
-  tail -n 30 "$console" >&2
+  tail -n 60 "$console" >&2
 fi
+echo "$counts"
 exit "$status"
