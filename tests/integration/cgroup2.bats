@@ -11,11 +11,6 @@ at() { config '.linux.cgroupsPath = $p' --arg p "$PARENT/$1"; }
 # cgroup_mount FILTER: changes the mount of /sys/fs/cgroup.
 cgroup_mount() { config "(.mounts[] | select(.destination == \"/sys/fs/cgroup\")) |= ($1)"; }
 
-# cgroup_namespace: gives the container one of its own.
-cgroup_namespace() {
-	config '.linux.namespaces += (if any(.linux.namespaces[]; .type == "cgroup") then [] else [{type: "cgroup"}] end)'
-}
-
 # sleeper_in DIR: moves a new process there; its pid is in sleeper. end_sleeper
 # ends it.
 sleeper_in() {
@@ -271,7 +266,7 @@ denied() {
 
 @test "cgroup2: in a cgroup namespace it sees its own cgroup alone, to read" {
 	needs_v2
-	cgroup_namespace
+	new_namespace cgroup
 	config '.linux.resources.pids.limit = 43'
 	shell 'cat /proc/self/cgroup; cat /sys/fs/cgroup/pids.max; grep -c . /sys/fs/cgroup/cgroup.procs
 		mkdir /sys/fs/cgroup/mine; echo 44 >/sys/fs/cgroup/pids.max'
@@ -282,7 +277,7 @@ denied() {
 
 @test "cgroup2: mounted rw, it may divide its cgroup, not leave it" {
 	needs_v2
-	cgroup_namespace
+	new_namespace cgroup
 	cgroup_mount '.options |= map(select(. != "ro"))'
 	config '.linux.resources.pids.limit = 43'
 	shell 'cd /sys/fs/cgroup && mkdir inner && echo 0 >inner/cgroup.procs && echo +pids >cgroup.subtree_control &&
@@ -309,7 +304,7 @@ denied() {
 	local before
 	before=$(findmnt -n -o OPTIONS /sys/fs/cgroup)
 	run_ct
-	cgroup_namespace
+	new_namespace cgroup
 	run_ct
 	config '.linux.namespaces |= map(select(.type != "cgroup"))'
 	cgroup_mount '.options |= map(select(. != "ro"))'

@@ -133,8 +133,8 @@ refused() {
 }
 
 @test "cgroups: those that the container made below its own are removed with it" {
-	config '(.mounts[] | select(.destination == "/sys/fs/cgroup")).options |= map(select(. != "ro")) |
-		.linux.namespaces += (if any(.linux.namespaces[]; .type == "cgroup") then [] else [{type: "cgroup"}] end)'
+	config '(.mounts[] | select(.destination == "/sys/fs/cgroup")).options |= map(select(. != "ro"))'
+	new_namespace cgroup
 	make_fifo
 	if [[ $CGROUP_MODE == v2 ]]; then
 		shell 'mkdir -p /sys/fs/cgroup/a/b && echo made >/fifo; sleep 1000'

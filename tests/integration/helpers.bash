@@ -89,6 +89,15 @@ shell() { program /bin/sh -c "$1"; }
 # give_helper: puts testhelper into the root filesystem as /bin/testhelper.
 give_helper() { cp "$HELPER" "$ROOTFS/bin/testhelper"; }
 
+# new_namespace TYPE...: gives the container one of its own of each of these,
+# unless it has it. `rung spec` writes a cgroup namespace only on v2.
+new_namespace() {
+  local type
+  for type; do
+    config '.linux.namespaces |= map(select(.type != $t)) + [{type: $t}]' --arg t "$type"
+  done
+}
+
 # --- running the binary ---
 
 # try_rung ARG...: runs the binary with the test's --root. Its exit status is

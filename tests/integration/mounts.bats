@@ -531,7 +531,7 @@ content" "$out"
 
 @test "mounts: cgroup on v1 in a cgroup namespace" {
 	needs_v1
-	config '.linux.namespaces += [{type: "cgroup"}]'
+	new_namespace cgroup
 	shell 'cat /sys/fs/cgroup/pids/cgroup.procs; cat /proc/self/mountinfo'
 	run_ct
 	has_line "$out" 1
