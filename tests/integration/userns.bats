@@ -3,7 +3,7 @@
 #
 # The scripts in single quotes are for the shell in the container; to echo a
 # variable joins its lines; each test has an out of its own.
-# shellcheck disable=SC2016,SC2030,SC2031,SC2046,SC2086,SC2116
+# shellcheck disable=SC2005,SC2016,SC2030,SC2031,SC2046,SC2086,SC2116
 
 load helpers
 
@@ -21,6 +21,7 @@ in_userns() {
 		| .linux.gidMappings = [{containerID: 0, hostID: 200000, size: 65536}]'
 	find "$ROOTFS" -type d -exec chown 100000:200000 {} +
 }
+
 
 # all_caps: the program gets every capability.
 all_caps() {
@@ -284,6 +285,7 @@ secret() {
 @test "userns: mounts of the cgroups, with and without a cgroup namespace" {
 	config '.linux.namespaces |= map(select(.type != "cgroup"))'
 	shell 'ls /sys/fs/cgroup | wc -l; cat /proc/self/cgroup; find /sys/fs/cgroup -name cgroup.procs -maxdepth 2 | wc -l'
+	config '.linux.namespaces |= map(select(.type != "cgroup"))'
 	run_ct
 	contains "$out" "$CT"
 	new_namespace cgroup
@@ -302,4 +304,24 @@ secret() {
 	rung kill "$CT" KILL
 	wait_for_exit "$init"
 	delete
+}
+
+# config-linux.md, "Cgroup ownership".
+@test "userns: on cgroup v2 the cgroup is the program's user's, if it can be written to" {
+	local dir
+	needs_v2
+	new_namespace cgroup
+	config '(.mounts[] | select(.type == "cgroup")).options -= ["ro"] | .process.user = {uid: 5, gid: 5}'
+	shell 'stat -c %u /sys/fs/cgroup /sys/fs/cgroup/cgroup.procs; mkdir /sys/fs/cgroup/below && echo made; sleep 1000'
+	run_ct --detach
+	dir=$(cgroup_dir)
+	poll grep -q made "$out_file"
+	equal "5 5 made" "$(echo $(<"$out_file"))"
+	equal "100005 100005 0" "$(echo $(stat -c %u "$dir" "$dir/cgroup.procs" "$dir/cgroup.freeze"))"
+	delete --force
+	config '(.mounts[] | select(.type == "cgroup")).options += ["ro"]'
+	shell 'sleep 1000'
+	run_ct --detach
+	equal 0 "$(stat -c %u "$dir")"
+	delete --force
 }
