@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"slices"
 	"sort"
 	"strconv"
@@ -47,9 +48,13 @@ type Dir struct {
 // one id exactly one gets it; the other gets ErrExist.
 func Make(root, id string) (*Dir, error) {
 	doing := "make the state folder " + filepath.Join(root, id)
-	// Sticky, or a cleaner of $XDG_RUNTIME_DIR would take it for forgotten after
-	// six hours (XDG Base Directory Specification).
-	if err := os.MkdirAll(root, 0o700|os.ModeSticky); err != nil {
+	mode := os.FileMode(0o700)
+	if dir := os.Getenv("XDG_RUNTIME_DIR"); dir != "" && strings.HasPrefix(root, dir+"/") {
+		// Or a cleaner of that folder would take it for forgotten after six
+		// hours (XDG Base Directory Specification).
+		mode |= os.ModeSticky
+	}
+	if err := os.MkdirAll(root, mode); err != nil {
 		return nil, rootError(doing, err)
 	}
 	for {

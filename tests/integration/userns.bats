@@ -22,7 +22,6 @@ in_userns() {
 	find "$ROOTFS" -type d -exec chown 100000:200000 {} +
 }
 
-
 # all_caps: the program gets every capability.
 all_caps() {
 	config '.process.capabilities |= map_values($caps)' \
@@ -285,7 +284,6 @@ secret() {
 @test "userns: mounts of the cgroups, with and without a cgroup namespace" {
 	config '.linux.namespaces |= map(select(.type != "cgroup"))'
 	shell 'ls /sys/fs/cgroup | wc -l; cat /proc/self/cgroup; find /sys/fs/cgroup -name cgroup.procs -maxdepth 2 | wc -l'
-	config '.linux.namespaces |= map(select(.type != "cgroup"))'
 	run_ct
 	contains "$out" "$CT"
 	new_namespace cgroup
