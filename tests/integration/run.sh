@@ -7,6 +7,7 @@
 #   RUNG                 the binary under test (default: rung in the repository's root)
 #   TAP_DIR              also write each file's results there, as FILE.tap
 #   JOBS                 how many files run at once
+#   FILTER               only the tests whose names this regular expression matches
 #   RUNG_TEST_LIVE       print each result as it comes, as "FILE: TAP"
 #   RUNG_TEST_PATIENCE   seconds that anything may take (default 10)
 #   RUNG_CRASH_ROUNDS    kills per command in crash.bats (default 100)
@@ -44,14 +45,17 @@ if ((${#files[@]} == 0)); then
 fi
 echo "testing $("$RUNG" --version | head -n 1) ($RUNG) on cgroup $CGROUP_MODE"
 
+filter=()
+[[ -z ${FILTER-} ]] || filter=(--filter "$FILTER")
+
 # run_file FILE: one bats call, its TAP in a file of its own.
 run_file() {
   local tap=$work/${1##*/}.tap
   if [[ -n ${RUNG_TEST_LIVE-} ]]; then
-    bats --tap --timing "$1" 2>&1 | tee "$tap" | sed -u "s|^|${1##*/}: |" || echo "$1" >>"$work/failed"
+    bats --tap --timing "${filter[@]}" "$1" 2>&1 | tee "$tap" | sed -u "s|^|${1##*/}: |" || echo "$1" >>"$work/failed"
     return
   fi
-  bats --tap --timing "$1" >"$tap" 2>&1 || echo "$1" >>"$work/failed"
+  bats --tap --timing "${filter[@]}" "$1" >"$tap" 2>&1 || echo "$1" >>"$work/failed"
   # At once, for a run that is ended from outside.
   [[ -z ${TAP_DIR-} ]] || cp "$tap" "$TAP_DIR/"
   {

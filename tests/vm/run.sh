@@ -9,6 +9,7 @@
 #                unit           the Go tests of the packages that see most of the host
 #                root-cgroupfs  the integration tests, with cgroups that rung makes itself
 #   TESTS        which files of tests/integration (default: all)
+#   FILTER       only the tests whose names this regular expression matches
 #   VM_TIMEOUT   seconds that all of it may take (default 5400)
 #   VM_LOG       keep the machine's console in this file
 #   RUNG_TEST_PATIENCE, RUNG_CRASH_ROUNDS, JOBS   as for tests/integration/run.sh
@@ -38,7 +39,7 @@ console=${VM_LOG:-$WORK/console.log}
 # What the machine is to do. Timeouts are long: an emulated processor is ten times slower, and perhaps shared.
 {
   printf '%s=%q\n' PASSES "$passes" TESTS "${TESTS-}"
-  printf 'export %s=%q\n' RUNG_TEST_PATIENCE "${RUNG_TEST_PATIENCE:-60}" RUNG_CRASH_ROUNDS "${RUNG_CRASH_ROUNDS:-10}" \
+  printf 'export %s=%q\n' FILTER "${FILTER-}" RUNG_TEST_PATIENCE "${RUNG_TEST_PATIENCE:-60}" RUNG_CRASH_ROUNDS "${RUNG_CRASH_ROUNDS:-10}" \
     JOBS "${JOBS:-${VM_CPUS:-2}}"
 } >"$WORK/job"
 
