@@ -169,11 +169,6 @@ func byOrder(rs []deviceRule, q request) bool {
 	return q.access&^allowed == 0
 }
 
-type exceptionRule struct {
-	exception
-	allow bool
-}
-
 // byList says what a list means, by the kernel's documentation.
 func byList(l deviceList, q request) bool {
 	for _, e := range l.exceptions {
