@@ -16,7 +16,12 @@ import (
 // That also ends PR_SET_PDEATHSIG, which the program has to repeat.
 //
 // Where user namespaces are left or joined that would not do: see permitted.
+// Nor does it under the no_new_privs of rung's caller, as nothing can be gained
+// then: there the program is open to root in there until it hides itself.
 func (b *builder) stayHidden() {
+	if set, err := unix.PrctlRetInt(unix.PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0); err != nil || set != 0 {
+		return
+	}
 	header := capHeader
 	if err := unix.Capget(&header, &b.capData[0]); err != nil {
 		return

@@ -107,6 +107,14 @@ b,c /home/alice
 	delete --force
 }
 
+@test "exec: has all its capabilities where rung's caller has no_new_privs, too" {
+	config '.process.capabilities |= map_values(["CAP_CHOWN", "CAP_KILL"])'
+	running
+	exec_ct "$CT" grep CapPrm /proc/self/status
+	equal "$out" "$(setpriv --no-new-privs "$RUNG" --root "$ROOT" exec "$CT" grep CapPrm /proc/self/status </dev/null)"
+	delete --force
+}
+
 @test "exec: --cap and --no-new-privs" {
 	config '.process.noNewPrivileges = false | .process.capabilities = {bounding: ["CAP_KILL"], permitted: ["CAP_KILL"], effective: ["CAP_KILL"]}'
 	running
