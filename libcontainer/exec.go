@@ -57,7 +57,8 @@ func (c *Container) Process() (*specs.Process, error) {
 
 // LoadProcess reads a process object from the file at path, which may be a
 // pipe. What it leaves out of capabilities, rlimits, scheduler, ioPriority,
-// execCPUAffinity, oomScoreAdj and umask is the container's, as with runc.
+// execCPUAffinity, oomScoreAdj, umask and selinuxLabel is the container's, as
+// with runc; and so is apparmorProfile, of which "unconfined" means none.
 func (c *Container) LoadProcess(path string) (*specs.Process, error) {
 	p, _, err := bundle.LoadProcess(path)
 	if err != nil {
@@ -90,6 +91,12 @@ func inherit(p, own *specs.Process) {
 	}
 	if p.OOMScoreAdj == nil {
 		p.OOMScoreAdj = own.OOMScoreAdj
+	}
+	if p.ApparmorProfile == "" {
+		p.ApparmorProfile = own.ApparmorProfile
+	}
+	if p.SelinuxLabel == "" {
+		p.SelinuxLabel = own.SelinuxLabel
 	}
 	if p.User.Umask == nil {
 		p.User.Umask = own.User.Umask

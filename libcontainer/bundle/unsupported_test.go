@@ -7,9 +7,6 @@ import (
 func TestUnsupported(t *testing.T) {
 	const not = ` are not supported by this version of rung`
 	testRefusals(t, []refusal{
-		{`{"process": {"apparmorProfile": "p"}}`, `process.apparmorProfile: AppArmor profiles` + not},
-		{`{"process": {"selinuxLabel": "l"}}`, `process.selinuxLabel: SELinux labels` + not},
-		{`{"linux": {"mountLabel": "l"}}`, `linux.mountLabel: SELinux labels` + not},
 		{`{"linux": {"intelRdt": {"closID": "c"}}}`, `linux.intelRdt: Intel RDT settings` + not},
 		{`{"linux": {"intelRdt": {"schemata": ["L3:0=f"]}}}`, `linux.intelRdt: Intel RDT settings` + not},
 		{`{"linux": {"intelRdt": {"l3CacheSchema": "L3:0=f"}}}`, `linux.intelRdt: Intel RDT settings` + not},
@@ -23,13 +20,6 @@ func TestUnsupported(t *testing.T) {
 	testAccepted(t, []string{
 		`{"linux": {"uidMappings": [], "gidMappings": [], "seccomp": {}, "mountLabel": "", "intelRdt": {}, "netDevices": {}, "memoryPolicy": {}}}`,
 		`{"process": {"apparmorProfile": "", "selinuxLabel": ""}}`,
+		`{"process": {"apparmorProfile": "p", "selinuxLabel": "l"}, "linux": {"mountLabel": "l"}}`,
 	})
-	for patch, want := range map[string]string{
-		`{"args": ["a"], "cwd": "/", "apparmorProfile": "p"}`: `apparmorProfile: AppArmor profiles` + not,
-		`{"args": ["a"], "cwd": "/", "selinuxLabel": "l"}`:    `selinuxLabel: SELinux labels` + not,
-	} {
-		if _, _, err := ParseProcess([]byte(patch)); err == nil || err.Error() != want {
-			t.Errorf("%s:\n got %v\nwant %s", patch, err, want)
-		}
-	}
 }

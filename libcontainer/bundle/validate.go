@@ -51,9 +51,6 @@ func Validate(spec *specs.Spec) (warnings []string, err error) {
 // ValidateProcess is Validate for a process object that stands alone.
 func ValidateProcess(process *specs.Process) (warnings []string, err error) {
 	v := &validator{}
-	if field, what := unsupportedInProcess(process); field != "" {
-		return nil, notSupported(field, what)
-	}
 	err = v.processAt(process, "")
 	return v.warnings, err
 }

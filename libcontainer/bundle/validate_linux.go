@@ -140,6 +140,9 @@ func (v *validator) paths() error {
 		return bad("linux.rootfsPropagation", "must be shared, slave, private or unbindable, or one of these after an r, got "+
 			jsonfield.Quote(v.linux.RootfsPropagation))
 	}
+	if err := noNUL("linux.mountLabel", v.linux.MountLabel); err != nil {
+		return err
+	}
 	return cgroupsPath(v.linux.CgroupsPath)
 }
 

@@ -39,6 +39,12 @@ func (v *validator) processAt(p *specs.Process, prefix string) error {
 	if err := v.scheduling(p, prefix); err != nil {
 		return err
 	}
+	if err := noNUL(prefix+"apparmorProfile", p.ApparmorProfile); err != nil {
+		return err
+	}
+	if err := noNUL(prefix+"selinuxLabel", p.SelinuxLabel); err != nil {
+		return err
+	}
 	// Without a terminal the spec wants the size ignored, however wrong.
 	if p.Terminal && p.ConsoleSize != nil {
 		if err := consoleSize(p.ConsoleSize, prefix+"consoleSize"); err != nil {

@@ -8,6 +8,7 @@
 //
 //	outside                         inside
 //	Config, Message    ->
+//	Proc               ->           with a handle of /proc, if Message.Proc
 //	Network            ->           with the namespace's file, if there is a new one
 //	Filter             ->           if Message.Filter
 //	                   <-  Source (a SourceRequest)                   for each mount whose source the inside cannot open
@@ -73,6 +74,9 @@ type Message struct {
 	// NoHugePages says that the caller does without transparent huge pages
 	// (PR_SET_THP_DISABLE), which the program inherits. The inside always does.
 	NoHugePages bool `json:"noHugePages,omitempty"`
+	// Proc says that a Proc frame follows: the process that joins has something
+	// to write to /proc, where the container may have put anything.
+	Proc bool `json:"proc,omitempty"`
 	// PauseForHooks asks for a Mounted frame and the wait for HooksDone.
 	PauseForHooks bool `json:"pauseForHooks,omitempty"`
 	// Filter says that a Filter frame follows.
@@ -116,6 +120,7 @@ const (
 	KindNetwork   Kind = 'N'
 	KindConfig    Kind = 'C'
 	KindMessage   Kind = 'M'
+	KindProc      Kind = 'P'
 	KindSource    Kind = 's'
 	KindTerminal  Kind = 'T'
 	KindMounted   Kind = 'H'
@@ -249,7 +254,7 @@ func (c *Conn) SendError(err error) error {
 type Frame struct {
 	Kind Kind
 	Body []byte
-	// File came with a Terminal, Network or Source frame.
+	// File came with a Terminal, Proc, Network or Source frame.
 	File *os.File
 }
 

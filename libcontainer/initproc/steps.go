@@ -36,11 +36,14 @@ func (in *inside) session() error {
 	if _, err := unix.Setsid(); err != nil && err != unix.EPERM {
 		return errdefs.Doing(err, "make a session")
 	}
-	name := "_ses." + in.msg.State.ID
-	switch {
-	case !in.msg.Keyring:
+	if !in.msg.Keyring {
 		return nil
-	case in.msg.Join:
+	}
+	if err := process.SetKeyLabel(in.proc, in.spec.Process); err != nil {
+		return err
+	}
+	name := "_ses." + in.msg.State.ID
+	if in.msg.Join {
 		return process.JoinSessionKeyring(name)
 	}
 	return process.NewSessionKeyring(name, in.msg.Userns)
@@ -68,8 +71,24 @@ func (in *inside) network() error {
 }
 
 // procfs opens the host's /proc while nobody in the container can replace it.
+// The process of an exec is too late for that: if it needs one, the outside
+// sends it.
 func (in *inside) procfs() (err error) {
-	in.proc, err = process.OpenProc()
+	if !in.msg.Join {
+		in.proc, err = process.OpenProc()
+		return err
+	}
+	if !in.msg.Proc {
+		return nil
+	}
+	fr, err := in.conn.Receive()
+	if err != nil {
+		return errdefs.Doing(err, "wait for the outside")
+	}
+	if fr.Kind != handshake.KindProc || fr.File == nil {
+		return errors.New("handshake: the outside does not send its /proc")
+	}
+	in.proc, err = process.ProcFromFile(fr.File)
 	return err
 }
 
@@ -230,9 +249,17 @@ func (in *inside) affinity() error {
 // joins has it from its birth.
 func (in *inside) badness() error {
 	if in.msg.Userns {
-		return in.proc.Close() // The outside has set it, who has the right to.
+		return nil // The outside has set it, who has the right to.
 	}
-	if err := process.SetOOMScoreAdj(in.proc, in.spec.Process.OOMScoreAdj); err != nil {
+	return process.SetOOMScoreAdj(in.proc, in.spec.Process.OOMScoreAdj)
+}
+
+// labels has the program begin with its AppArmor profile and SELinux label; the
+// startContainer hooks too, which are the container's programs, but nothing that
+// ran before. The host's /proc is not needed after that, and must not be there
+// when the working folder is entered (CVE-2024-21626).
+func (in *inside) labels() error {
+	if err := process.SetLabels(in.proc, in.spec.Process); err != nil {
 		return err
 	}
 	return in.proc.Close()

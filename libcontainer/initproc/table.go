@@ -50,11 +50,11 @@ type step struct {
 // exec sees nothing of the host from the start: files of the container are under
 // the container's control.
 var table = []step{
+	{"procfs", always, (*inside).procfs},
 	{"session", always, (*inside).session},
 	{"network", forInit, (*inside).network},
 	{"filter", always, (*inside).receiveFilter},
 	{"affinity", always, (*inside).affinity},
-	{"procfs", forInit, (*inside).procfs},
 	{"root", forInit, (*inside).openRoot},
 	{"mounts", forInit, (*inside).mounts},
 	{"devices", forInit, (*inside).devices},
@@ -64,6 +64,7 @@ var table = []step{
 	{"sysctl", forInit, (*inside).sysctl},
 	{"hostname", forInit, (*inside).hostname},
 	{"badness", forInit, (*inside).badness},
+	{"labels", always, (*inside).labels},
 	{"attributes", always, (*inside).attributes},
 	{"enter", forInit, (*inside).enter},
 	{"paths", forInit, (*inside).paths},

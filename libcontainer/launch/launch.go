@@ -74,14 +74,16 @@ type Request struct {
 // a container around it.
 type creation struct {
 	*Request
-	ctx     context.Context
-	spec    *specs.Spec
-	state   *state.State
-	cgroup  *cgroup.Manager
-	conn    *handshake.Conn
-	peer    *os.File
-	gate    *os.File
-	exe     *os.File
+	ctx    context.Context
+	spec   *specs.Spec
+	state  *state.State
+	cgroup *cgroup.Manager
+	conn   *handshake.Conn
+	peer   *os.File
+	gate   *os.File
+	exe    *os.File
+	// proc is the host's /proc for a process that joins, or nil.
+	proc    *os.File
 	sealed  chan error
 	network *network.Pending
 	process *spawn.Process
@@ -212,7 +214,7 @@ func (c *creation) unlockThread() {
 
 func (c *creation) closeFiles() {
 	c.closeNetwork()
-	for _, f := range []*os.File{c.peer, c.gate, c.exe} {
+	for _, f := range []*os.File{c.peer, c.gate, c.exe, c.proc} {
 		if f != nil {
 			f.Close()
 		}

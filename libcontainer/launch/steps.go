@@ -190,11 +190,15 @@ func (c *creation) message() error {
 		Userns:        c.userns,
 		Join:          c.Into != nil,
 		Filter:        c.hasFilter(),
+		Proc:          c.proc != nil,
 		PauseForHooks: c.hasRuntimeHooks(),
 		Cgroup:        cgroupView(c.cgroup.View()),
 	})
 	if err != nil {
 		return c.lost(err)
+	}
+	if err := c.sendProc(); err != nil {
+		return err
 	}
 	return c.sendNetwork()
 }

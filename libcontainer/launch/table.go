@@ -2,6 +2,7 @@ package launch
 
 // table is everything that happens outside, in order.
 var table = []row{
+	{"labels", always, (*creation).labels, nil},
 	{"begin", forInit, (*creation).begin, nil},
 	{"journal", forInit, (*creation).journal, (*creation).poststop},
 	{"target", forExec, (*creation).target, nil},

@@ -3,6 +3,7 @@ package process
 import (
 	"errors"
 	"io"
+	"os"
 
 	"golang.org/x/sys/unix"
 
@@ -63,9 +64,28 @@ func verifyProc(fd int) error {
 	return nil
 }
 
+// ProcFromFile returns the handle that another process has opened and checked
+// (OpenProc), and takes f, which is closed with it. The other one may be in
+// another pid namespace, an outer one.
+func ProcFromFile(f *os.File) (*Proc, error) {
+	defer f.Close()
+	fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return nil, errdefs.Doing(err, "take the handle of /proc")
+	}
+	return &Proc{fd: fd}, nil
+}
+
+// File hands the handle over as a file.
+func (p *Proc) File() *os.File {
+	fd := p.fd
+	p.fd = -1
+	return os.NewFile(uintptr(fd), "/proc")
+}
+
 // Close gives the descriptor back. A second call does nothing.
 func (p *Proc) Close() error {
-	if p.fd < 0 {
+	if p == nil || p.fd < 0 {
 		return nil
 	}
 	fd := p.fd

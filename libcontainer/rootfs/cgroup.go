@@ -89,10 +89,12 @@ func (r *Rootfs) cgroup1(e *entry) error {
 		return err
 	}
 	const plain = unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV | unix.MOUNT_ATTR_NOEXEC
-	fd, err := r.make(filesystem{
+	fs := filesystem{
 		kind: "tmpfs", source: "tmpfs", attr: plain,
 		data: []mountopt.Datum{{Option: -1, Key: "mode", Value: "755", HasValue: true}},
-	})
+	}
+	r.label(&fs)
+	fd, err := r.make(fs)
 	if err != nil {
 		return e.within(err)
 	}

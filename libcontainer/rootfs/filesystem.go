@@ -27,6 +27,7 @@ func (r *Rootfs) filesystem(e *entry) error {
 		}
 	}
 	fs := newFilesystem(e)
+	r.label(&fs)
 	var fd int
 	attached := fs.beyondFsconfig()
 	if attached {
@@ -51,6 +52,11 @@ func (r *Rootfs) place(e *entry, fs filesystem, fd int, t target, attached bool)
 		// t is the folder itself, even when the mount already hides it.
 		if err := r.copyUp(e, t.fd, fd); err != nil {
 			return e.within(errdefs.Doing(err, "copy what "+e.Destination+" holds into the tmpfs"))
+		}
+	}
+	if e.Type == "mqueue" {
+		if err := r.labelRoot(fd); err != nil {
+			return err
 		}
 	}
 	if err := r.setRecursive(e, fd); err != nil {
@@ -212,7 +218,7 @@ func configure(c int, fs filesystem) error {
 			if d.Option >= 0 {
 				field += "[" + strconv.Itoa(d.Option) + "]"
 			}
-			return &errdefs.Error{Field: field, Err: withLog(c, err)}
+			return &errdefs.Error{Field: field, Err: withLog(c, err), Hint: labelHint(d)}
 		}
 	}
 	for {

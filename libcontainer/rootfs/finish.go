@@ -232,11 +232,13 @@ func (r *Rootfs) maskFolder(m *masks, fd int) error {
 // emptyFolder makes a tmpfs that has room for nothing, and is read-only in
 // itself, not just as a mount.
 func (r *Rootfs) emptyFolder() (int, error) {
-	return r.make(filesystem{
+	fs := filesystem{
 		kind: "tmpfs", source: "tmpfs", attr: unix.MOUNT_ATTR_RDONLY, super: unix.MS_RDONLY,
 		data: []mountopt.Datum{
 			{Option: -1, Key: "nr_blocks", Value: "1", HasValue: true},
 			{Option: -1, Key: "nr_inodes", Value: "1", HasValue: true},
 		},
-	})
+	}
+	r.label(&fs)
+	return r.make(fs)
 }

@@ -29,8 +29,8 @@ import (
 // Options says what root filesystem to make.
 type Options struct {
 	// Spec is the container's configuration. Root, Mounts and, of Linux,
-	// Devices, MaskedPaths, ReadonlyPaths, RootfsPropagation and Namespaces
-	// are read; it is validated already and never changed.
+	// Devices, MaskedPaths, ReadonlyPaths, RootfsPropagation, Namespaces
+	// and MountLabel are read; it is validated already and never changed.
 	Spec *specs.Spec
 	// Root is the folder on the host that becomes the container's root, as an
 	// absolute path without symlinks.

@@ -44,11 +44,8 @@ teardown() {
 docker_() { timeout --foreground -k 2 60 docker -H "unix://$D/d.sock" "$@"; }
 docker_quiet() { docker_ "$@" >/dev/null 2>&1; }
 
-# Options of every container: no network (there is no bridge), and no AppArmor profile, which rung does not know yet.
+# Options of every container: no network (there is no bridge).
 options=(--runtime rung --network none)
-if [ "$(cat /sys/module/apparmor/parameters/enabled 2>/dev/null)" = Y ]; then
-	options+=(--security-opt apparmor=unconfined)
-fi
 export OPTIONS="${options[*]}"
 
 # box [OPTION...] IMAGE COMMAND...: docker run, with rung.

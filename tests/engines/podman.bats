@@ -82,9 +82,6 @@ as_user() {
 
 # Options of every container. Hosts without CAP_SYS_RESOURCE refuse Podman's own limits.
 options=(--network=none --ulimit nofile=1024:1024 --ulimit nproc=10000:10000)
-if [ "$(cat /sys/module/apparmor/parameters/enabled 2>/dev/null)" = Y ]; then
-	options+=(--security-opt apparmor=unconfined)
-fi
 export OPTIONS="${options[*]}"
 
 # box [OPTION...] IMAGE COMMAND...: podman run.

@@ -496,9 +496,6 @@ other_version() {
 		create_fails
 		says "$field"
 	done <<-'END'
-		process.apparmorProfile|.process.apparmorProfile = "some-profile"
-		process.selinuxLabel|.process.selinuxLabel = "system_u:system_r:svirt_lxc_net_t:s0"
-		linux.mountLabel|.linux.mountLabel = "system_u:object_r:svirt_sandbox_file_t:s0"
 		linux.intelRdt|.linux.intelRdt = {closID: "a"}
 		linux.netDevices|.linux.netDevices = {eth0: {}}
 		linux.memoryPolicy|.linux.memoryPolicy = {mode: "MPOL_DEFAULT"}

@@ -299,13 +299,6 @@ x
 	delete --force
 }
 
-@test "exec: labels of security modules are refused where there are none" {
-	peer_lacks "they say it otherwise"
-	running
-	exec_ct --apparmor "" --process-label "" "$CT" true
-	delete --force
-}
-
 @test "exec: into a container that uses half of its 4 MiB" {
 	local dir=/sys/fs/cgroup/memory$PARENT/$CT usage
 	[[ $CGROUP_MODE != v2 ]] || dir=/sys/fs/cgroup$PARENT/$CT
