@@ -3,6 +3,7 @@ package initproc
 import (
 	"context"
 	"errors"
+	"slices"
 	"syscall"
 	"unsafe"
 
@@ -406,7 +407,7 @@ func (in *inside) exec() error {
 		if err := in.loadFilter(); err != nil {
 			return err
 		}
-		if err := hook.Run(context.Background(), in.spec.Hooks.StartContainer, "hooks.startContainer", in.msg.State); err != nil {
+		if err := hook.Run(context.Background(), in.startContainerHooks(), "hooks.startContainer", in.msg.State); err != nil {
 			return err
 		}
 	}
@@ -421,6 +422,18 @@ func (in *inside) exec() error {
 		return err
 	}
 	return in.execve()
+}
+
+// startContainerHooks returns these hooks; those without an environment have
+// the program's. The specification does not say, and runc's users count on it.
+func (in *inside) startContainerHooks() []specs.Hook {
+	hooks := slices.Clone(in.spec.Hooks.StartContainer)
+	for i := range hooks {
+		if hooks[i].Env == nil {
+			hooks[i].Env = in.env
+		}
+	}
+	return hooks
 }
 
 // execve returns why it could not execute the user's program.

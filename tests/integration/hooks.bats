@@ -180,6 +180,16 @@ state_of() { jq -r ".$2" "$HOOKS/state.$1"; }
 	lacks "$(<"$HOOKS/env")" RUNG_SECRET
 }
 
+@test "hooks: a startContainer hook without env has the program's" {
+	config '.process.env = ["PATH=/bin", "ONE=two"]'
+	hook startContainer inherit 'tr "\0" "\n" </proc/$$/environ >$dir/env'
+	export RUNG_SECRET=1
+	run_ct
+	contains "$(<"$HOOKS/env")" ONE=two
+	contains "$(<"$HOOKS/env")" HOME=
+	lacks "$(<"$HOOKS/env")" RUNG_SECRET
+}
+
 @test "hooks: a hook that does not read its stdin is no error, however long the state" {
 	config '.annotations = {"com.example.long": $long}' --arg long "$(head -c 100000 /dev/zero | tr '\0' x)"
 	config '.hooks = {createRuntime: [{path: "/bin/true"}], poststart: [{path: "/bin/true"}], poststop: [{path: "/bin/true"}]}'
