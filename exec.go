@@ -95,6 +95,10 @@ func execIn(ctx context.Context, cmd *cli.Command, id string, args []string) (in
 		return -1, err
 	}
 	defer c.Close()
+	// Before anything is read that could not be read twice.
+	if err := c.HideExec(); err != nil {
+		return -1, err
+	}
 	if path := cmd.String("process"); path != "" {
 		o.Process, err = c.LoadProcess(path)
 	} else if o.Process, err = c.Process(); err == nil {

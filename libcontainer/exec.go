@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"os"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -142,7 +144,11 @@ func (c *Container) Exec(ctx context.Context, o ExecOptions) (int, error) {
 		opts.Foreground = true
 		opts.terminal = f.take
 	}
-	p, err := opts.join(ctx, c, &launch.Target{State: c.state, Init: init, Cgroups: o.Cgroups}, o.Process)
+	traceable, err := c.traceable()
+	if err != nil {
+		return -1, err
+	}
+	p, err := opts.join(ctx, c, &launch.Target{State: c.state, Init: init, Cgroups: o.Cgroups, Traceable: traceable}, o.Process)
 	if err != nil {
 		return -1, err
 	}
@@ -153,6 +159,39 @@ func (c *Container) Exec(ctx context.Context, o ExecOptions) (int, error) {
 		return 0, nil
 	}
 	return f.serve(p.Pid), nil
+}
+
+// HideExec is to be called before Exec by a program that may be executed anew
+// from its beginning, as a command may. Where the container's processes have
+// CAP_SYS_PTRACE over this one's user namespace, nothing that is born in their
+// pid namespace can hide from them. So the program then executes itself from a
+// file that nobody can write to (CVE-2019-5736); HideExec does not return there,
+// and returns at once in the second run.
+func (c *Container) HideExec() error {
+	traceable, err := c.traceable()
+	if err != nil || !traceable {
+		return err
+	}
+	return spawn.ExecSealed(c.dir.Path())
+}
+
+// traceable tells whether config.json gives the container's processes
+// CAP_SYS_PTRACE over this one's user namespace, or lets them gain it.
+func (c *Container) traceable() (bool, error) {
+	if c.state.Exec == nil || c.state.Exec.Userns {
+		return false, nil
+	}
+	p, err := c.Process()
+	if err != nil || p.Capabilities == nil {
+		return false, err
+	}
+	caps := p.Capabilities
+	for _, set := range [][]string{caps.Bounding, caps.Permitted, caps.Effective, caps.Inheritable, caps.Ambient} {
+		if slices.ContainsFunc(set, func(name string) bool { return strings.EqualFold(name, "CAP_SYS_PTRACE") }) {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // joinable returns a pidfd of the init of a container that a process may join.

@@ -38,7 +38,8 @@ func (b *builder) openHome() error {
 //
 // The child is in reach of the processes there before it makes its first call.
 // So this process, which it is a copy of, is undumpable meanwhile: they cannot
-// trace it nor look into its folder in /proc (CVE-2016-9962).
+// trace it nor look into its folder in /proc (CVE-2016-9962). Where they may have
+// CAP_SYS_PTRACE that is not enough: see Request.Traceable.
 //
 // Meanwhile this thread must not make threads, which the kernel would refuse;
 // the Go runtime has another one do that for a goroutine that is locked to its

@@ -105,7 +105,7 @@ func (b *builder) choose() (err error) {
 			b.pidNS = &r.Join[i]
 		}
 	}
-	b.twoStage = b.twoStage || b.joinUser
+	b.twoStage = b.twoStage || b.joinUser || r.Traceable && b.pidNS != nil
 	if !b.twoStage && b.pidNS != nil {
 		if err := b.openHome(); err != nil {
 			return err
@@ -124,7 +124,8 @@ func (b *builder) choose() (err error) {
 
 // build returns the operations, in the order that the kernel needs: cgroups
 // while the host's folders are visible and the process is unconfined, then
-// the namespaces, then the descriptors, then exec.
+// the namespaces, then the descriptors, then the second process where there is
+// one, then exec.
 func (b *builder) build(writeEnd *os.File) ([]op, error) {
 	r := b.req
 	last := 3 + r.Preserve + len(r.Files) // report pipe; the program is last+1
@@ -164,9 +165,11 @@ func (b *builder) build(writeEnd *os.File) ([]op, error) {
 	if err := b.namespaces(last+2, waitFD); err != nil {
 		return nil, err
 	}
+	// Before the process is where others can see it.
 	if err := b.descriptors(last); err != nil {
 		return nil, err
 	}
+	b.secondStage()
 	b.exec(last + 1)
 	b.exit(b.reportFD)
 	return b.ops, nil
@@ -226,6 +229,13 @@ func (b *builder) namespaces(free, waitFD int) error {
 		b.add(opCall, "enter the root filesystem", "", unix.SYS_FCHDIR, uintptr(fd))
 		b.add(opCall, "chroot into the root filesystem", "", unix.SYS_CHROOT, b.str("."))
 	}
+	return nil
+}
+
+// secondStage clones the process that joins the pid namespace, where it takes
+// two, and makes what namespaces come last.
+func (b *builder) secondStage() {
+	r := b.req
 	if b.twoStage {
 		b.second = cloneArgs{flags: unix.CLONE_PARENT | r.New&^b.late()&^unix.CLONE_NEWUSER}
 		if r.TimeOffsets != "" {
@@ -237,7 +247,6 @@ func (b *builder) namespaces(free, waitFD int) error {
 	if late := r.New & b.late(); late != 0 {
 		b.add(opCall, "make the remaining namespaces", "linux.namespaces", unix.SYS_UNSHARE, uintptr(late))
 	}
-	return nil
 }
 
 // descriptors lays out 0 to last+1 and closes everything behind.

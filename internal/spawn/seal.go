@@ -4,7 +4,9 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -23,10 +25,38 @@ import (
 // dir is any folder of the caller's that does not hold the program; nothing is
 // made in it.
 func Seal(dir string) (*os.File, error) {
+	if sealed() {
+		f, err := os.OpenFile("/proc/self/exe", unix.O_PATH, 0)
+		return f, errdefs.Doing(err, "open rung's sealed binary")
+	}
 	if f := sealedOverlay(dir); f != nil {
 		return f, nil
 	}
 	return copySealed(readable)
+}
+
+// sealedEnv tells a process that it was executed by ExecSealed: its pid, so that
+// what it hands on to others means nothing there.
+const sealedEnv = "RUNG_SEALED_PID"
+
+func sealed() bool { return os.Getenv(sealedEnv) == strconv.Itoa(os.Getpid()) }
+
+// ExecSealed has the calling process execute its own program anew, with the same
+// arguments, from the file that Seal makes, and returns nil where it does so
+// already. What it clones then has no link in /proc to the host's file either,
+// not even before it executes anything (CVE-2019-5736).
+func ExecSealed(dir string) error {
+	if sealed() {
+		return nil
+	}
+	f, err := Seal(dir)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	env := append(os.Environ(), sealedEnv+"="+strconv.Itoa(os.Getpid()))
+	err = syscall.Exec("/proc/self/fd/"+strconv.Itoa(int(f.Fd())), os.Args, env)
+	return errdefs.Doing(err, "run rung anew from its sealed binary")
 }
 
 // SealUnreadable is Seal for a process in another user namespace. What it
@@ -40,6 +70,10 @@ const (
 	readable   = 0o555
 	unreadable = 0o111
 )
+
+// unmapped is a user and group that no user namespace maps but one that maps
+// all there are.
+const unmapped = 1<<31 - 2
 
 func copySealed(mode uint32) (*os.File, error) {
 	f, err := sealedCopy(mode)
@@ -118,6 +152,12 @@ func sealedCopy(mode uint32) (*os.File, error) {
 	if _, err := io.Copy(f, src); err != nil {
 		f.Close()
 		return nil, err
+	}
+	if mode == unreadable {
+		// Who is root over the file's owner in a user namespace, as where that
+		// maps the host's root, may read it all the same (would_dump in the
+		// kernel's fs/exec.c). Without CAP_CHOWN it stays the caller's.
+		_ = unix.Fchown(fd, unmapped, unmapped)
 	}
 	if err := unix.Fchmod(fd, mode); err != nil {
 		f.Close()

@@ -53,6 +53,13 @@ type Request struct {
 	// namespace; "" leaves the clocks alone. With a new user namespace that is
 	// left to Prepare, which finds the new time namespace in place.
 	TimeOffsets string
+	// Traceable says that processes in a pid namespace of Join may have
+	// CAP_SYS_PTRACE over the caller's user namespace. They could trace one
+	// that is born there, and get at its root folder, its descriptors and its
+	// memory in /proc, however well it hides (CVE-2016-9962). So it is born
+	// only when all three are as they will be for the program, at the cost of
+	// one more process.
+	Traceable bool
 	// Root becomes the root folder, once the namespaces are entered; nil
 	// leaves it alone.
 	Root *os.File

@@ -155,6 +155,8 @@ func TestJoin(t *testing.T) {
 		"by file, and with a new": {Join: files, New: unix.CLONE_NEWTIME, TimeOffsets: clocks},
 		"by pidfd":                {Join: all},
 		"by pidfd, with a new":    {Join: all, New: unix.CLONE_NEWTIME, TimeOffsets: clocks},
+		"by file, traceable":      {Join: files, Traceable: true},
+		"by pidfd, traceable":     {Join: all, Traceable: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			out, err := spawned(t, r)

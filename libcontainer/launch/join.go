@@ -27,6 +27,9 @@ type Target struct {
 	// Cgroups are cgroups below the container's to enter, by controller; see
 	// cgroup.Manager.JoinBelow. Empty means the container's own.
 	Cgroups map[string]string
+	// Traceable says that its processes may have CAP_SYS_PTRACE; see
+	// spawn.Request.
+	Traceable bool
 }
 
 // target finds out what there is to join.

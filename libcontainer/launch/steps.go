@@ -131,6 +131,8 @@ func (c *creation) clone() (err error) {
 	if c.gate != nil {
 		req.Files = append(req.Files, c.gate)
 	}
+	// Of a pid namespace that a new container joins, nobody says who is in it.
+	req.Traceable = !c.userns && (c.Into == nil || c.Into.Traceable)
 	closeAll, err := c.surroundings(req)
 	defer closeAll()
 	if err != nil {
