@@ -2,6 +2,7 @@ package jsonfield
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -206,6 +207,30 @@ func TestDepth(t *testing.T) {
 	}
 }
 
+// TestValues is about documents whose values take many times their size.
+func TestValues(t *testing.T) {
+	list := func(unit string, n int) []byte {
+		return []byte(`{"mounts":[` + strings.TrimSuffix(strings.Repeat(unit+",", n), ",") + `]}`)
+	}
+	var spec specs.Spec
+	// The member "mounts" is one, too.
+	if err := Unmarshal(list(`{}`, MaxValues-1), &spec); err != nil || len(spec.Mounts) != MaxValues-1 {
+		t.Errorf("%d mounts: %v", MaxValues-1, err)
+	}
+	for unit, column := range map[string]int{`{}`: 12 + 3*(MaxValues-1), `{"a":0}`: 12 + 8*(MaxValues/2-1) + 8 - 7} {
+		err := Unmarshal(list(unit, MaxValues), new(specs.Spec))
+		want := fmt.Sprintf("parse JSON: arrays and objects have more than %d values at line 1 column %d", MaxValues, column)
+		if err == nil || err.Error() != want {
+			t.Errorf("many %s:\n got %v\nwant %s", unit, err, want)
+		}
+	}
+	for _, unknown := range []string{`{"x":[` + strings.Repeat("0,", MaxValues) + `0]}`, `{"x":{` + strings.Repeat(`"":0,`, MaxValues) + `"":0}}`} {
+		if err := Unmarshal([]byte(unknown), new(specs.Spec)); err == nil || !strings.Contains(err.Error(), "values") {
+			t.Errorf("many values that nobody asks for: %v", err)
+		}
+	}
+}
+
 func TestPathHelpers(t *testing.T) {
 	for _, tc := range []struct{ got, want string }{
 		{Key("", "linux"), "linux"},
@@ -229,7 +254,7 @@ func FuzzUnmarshal(f *testing.F) {
 	f.Add([]byte(`{"linux":{"resources":{"blockIO":{"weightDevice":[{"major":8,"minor":0,"weight":500}]}}}}`))
 	f.Add([]byte(`{"windows":{"credentialSpec":{"a":[1,2.5,null,true,"\ud83d\ude00"]}}}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		if deeper(data, MaxDepth) {
+		if len(data) > 2*MaxValues || deeper(data, MaxDepth) {
 			return
 		}
 		compare[specs.Spec](t, data)

@@ -103,6 +103,14 @@ func (d *decoder) tooDeep() error {
 	}
 }
 
+// tooMany is about the whole document.
+func (d *decoder) tooMany() error {
+	return &errdefs.Error{
+		Doing: "parse JSON",
+		Err:   errors.New("arrays and objects have more than " + strconv.Itoa(MaxValues) + " values" + d.place()),
+	}
+}
+
 // piece returns what is at the position, as it would be read aloud: a word, a
 // quoted string, or one character.
 func (d *decoder) piece() string {

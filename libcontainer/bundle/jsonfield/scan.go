@@ -38,6 +38,15 @@ func (d *decoder) enter() error {
 	return nil
 }
 
+// count counts one more element or member.
+func (d *decoder) count() error {
+	if d.values == MaxValues {
+		return d.tooMany()
+	}
+	d.values++
+	return nil
+}
+
 // leave steps over the bracket that closes an array or an object.
 func (d *decoder) leave() {
 	d.depth--
@@ -55,6 +64,9 @@ func (d *decoder) object(member func(key string) error) error {
 		return nil
 	}
 	for {
+		if err := d.count(); err != nil {
+			return err
+		}
 		if d.peek() != '"' {
 			return d.syntaxError("expected a quoted field name")
 		}
@@ -98,6 +110,9 @@ func (d *decoder) array(element func(i int) error) error {
 		return nil
 	}
 	for i := 0; ; i++ {
+		if err := d.count(); err != nil {
+			return err
+		}
 		d.path = append(d.path, step{index: i, element: true})
 		if err := element(i); err != nil {
 			return err
