@@ -46,6 +46,10 @@ func socket(flags int) (int, error) {
 	return fd, os.NewSyscallError("socket", err)
 }
 
+// patience is how long who connects has to say something. start does so at
+// once; a variable, so that the tests need not wait as long.
+var patience = unix.Timeval{Sec: 10}
+
 // Wait waits, inside, until somebody opens the gate, and returns the
 // connection to whoever did. Those who only look (Closed) hang up at once.
 //
@@ -61,6 +65,10 @@ func Wait(listener *os.File) (*handshake.Conn, error) {
 		if errno != 0 {
 			return nil, errdefs.Doing(errno, "wait for start")
 		}
+		// One who comes and says nothing (a start that was stopped; the state
+		// folder is closed to others) must not keep the next one waiting for
+		// good. Should this fail, he may.
+		_ = unix.SetsockoptTimeval(int(fd), unix.SOL_SOCKET, unix.SO_RCVTIMEO, &patience)
 		conn := handshake.NewConn(os.NewFile(fd, "start"))
 		fr, err := conn.Receive()
 		if err == nil && fr.Kind == handshake.KindRelease {

@@ -44,6 +44,7 @@ func behindGate(mode string) error {
 	}
 	unix.CloseOnExec(3)
 	listener := os.NewFile(3, "gate")
+	patience = unix.Timeval{Usec: 100_000}
 	conn, err := Wait(listener)
 	if err != nil {
 		return err
@@ -235,6 +236,28 @@ func TestOthersKnock(t *testing.T) {
 	}
 	if !Closed(w.path) {
 		t.Error("somebody opened the gate")
+	}
+	if err := w.open(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestSilent has clients come to the gate that say nothing, or not all, and
+// stay.
+func TestSilent(t *testing.T) {
+	w := startWaiting(t, "exec")
+	for _, text := range []string{"", "G", "G\x01\x00\x00\x00"} {
+		fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer unix.Close(fd)
+		if err := unix.Connect(fd, &unix.SockaddrUnix{Name: w.path}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := unix.Write(fd, []byte(text)); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if err := w.open(); err != nil {
 		t.Error(err)

@@ -110,14 +110,24 @@ func Open(root, id string) (*Dir, error) {
 		d.Close()
 		return nil, errdefs.Doing(err, "read the state folder "+path)
 	}
-	// What a state file says is done with the caller's privileges, so it
-	// must not come from a less privileged user.
-	if euid := os.Geteuid(); int(st.Uid) != euid && st.Uid != 0 {
+	if err := trusted(&st); err != nil {
 		d.Close()
-		return nil, &errdefs.Error{Doing: "open the state folder " + path,
-			Err: fmt.Errorf("it belongs to user %d, not to user %d", st.Uid, euid)}
+		return nil, errdefs.Doing(err, "open the state folder "+path)
 	}
 	return d, nil
+}
+
+// trusted says whether only the caller, or root, can have made or changed the
+// folder or file: what a state file says is done with the caller's privileges,
+// so it must not come from a less privileged user.
+func trusted(st *unix.Stat_t) error {
+	if euid := os.Geteuid(); int(st.Uid) != euid && st.Uid != 0 {
+		return fmt.Errorf("it belongs to user %d, not to user %d", st.Uid, euid)
+	}
+	if st.Mode&0o022 != 0 {
+		return fmt.Errorf("others may write to it (mode %#o)", st.Mode&0o7777)
+	}
+	return nil
 }
 
 // Close releases the folder and the lock.
@@ -302,6 +312,9 @@ func readAll(fd int) ([]byte, error) {
 		return nil, errors.New("is not a regular file")
 	case st.Size > maxFile:
 		return nil, errors.New("is larger than 16 MiB")
+	}
+	if err := trusted(&st); err != nil {
+		return nil, fmt.Errorf("is not to be trusted: %w", err)
 	}
 	data := make([]byte, st.Size)
 	for n := 0; n < len(data); {

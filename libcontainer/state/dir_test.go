@@ -223,6 +223,42 @@ func TestForeignFolder(t *testing.T) {
 	}
 }
 
+// TestOpenToOthers is about a folder, or a file in it, that somebody else may
+// have written to.
+func TestOpenToOthers(t *testing.T) {
+	for _, tt := range []struct {
+		name, file string
+		change     func(path string) error
+		want       string
+	}{
+		{"folder of all", "", func(p string) error { return os.Chmod(p, 0o777) }, "others may write to it (mode 0777)"},
+		{"folder of a group", "", func(p string) error { return os.Chmod(p, 0o770) }, "others may write to it (mode 0770)"},
+		{"file of all", stateFile, func(p string) error { return os.Chmod(p, 0o666) }, "state.json is not to be trusted: others may write to it (mode 0666)"},
+		{"another's file", stateFile, func(p string) error { return os.Chown(p, 12345, 12345) }, "state.json is not to be trusted: it belongs to user 12345"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			needRoot(t)
+			root := t.TempDir()
+			made := mustMake(t, root, "c")
+			if err := made.WriteState(&State{ID: "c"}); err != nil {
+				t.Fatal(err)
+			}
+			made.Close()
+			if err := tt.change(filepath.Join(made.Path(), tt.file)); err != nil {
+				t.Fatal(err)
+			}
+			d, err := Open(root, "c")
+			if err == nil {
+				_, err = d.Read()
+				d.Close()
+			}
+			if err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("got %v, want %s", err, tt.want)
+			}
+		})
+	}
+}
+
 func TestLock(t *testing.T) {
 	root := t.TempDir()
 	a := mustMake(t, root, "c")
