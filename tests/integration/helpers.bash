@@ -179,10 +179,10 @@ run_fails() {
   [[ ! -e $ROOT/$CT ]] || fail "the failed run left $ROOT/$CT"
 }
 
-# running [FLAG...]: a container that sleeps until it is killed.
+# running: a container that sleeps until it is killed.
 running() {
   program sleep 1000
-  run_ct --detach "$@"
+  run_ct --detach
 }
 
 # state FIELD [ID]: one field of the container's state JSON, a number or a

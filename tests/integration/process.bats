@@ -261,20 +261,6 @@ caps() {
 	equal 0000000020000420 "$(in_status CapEff)"
 }
 
-@test "capabilities: an ambient one that is not inheritable is left out with a warning" {
-	config '.process.capabilities = {} | .process.user = {uid: 1000, gid: 1000}'
-	caps bounding CAP_KILL CAP_NET_BIND_SERVICE
-	caps permitted CAP_KILL CAP_NET_BIND_SERVICE
-	caps inheritable CAP_KILL
-	caps ambient CAP_KILL CAP_NET_BIND_SERVICE
-	program grep Cap /proc/self/status
-	run_ct
-	equal 0000000000000020 "$(in_status CapAmb)"
-	equal 0000000000000020 "$(in_status CapEff)"
-	warns process.capabilities.ambient CAP_NET_BIND_SERVICE
-	lacks "$(grep -E "$WARNING" "$err_file")" CAP_KILL
-}
-
 @test "noNewPrivileges: true and false" {
 	program grep NoNewPrivs /proc/self/status
 	config '.process.noNewPrivileges = true'
@@ -572,31 +558,6 @@ scheduled() {
 	differ "$own" "$out"
 	run_ct --no-new-keyring
 	equal "$own" "$out"
-	running --no-new-keyring
-	rung exec "$CT" testhelper keyring
-	equal "$own" "$out"
-	delete --force
-}
-
-# keyring_perm: the permissions of the container's session keyring (keyrings(7)).
-keyring_perm() { awk -v name="_ses.$CT:" '$9 == name { print $5 }' /proc/keys; }
-
-@test "keyring: it has the container's name, and can be found by its owner" {
-	[[ -r /proc/keys ]] || skip "this kernel has no /proc/keys"
-	running
-	# What a new one has, and that its owner may find it.
-	equal 3f1b0000 "$(keyring_perm)"
-	delete --force
-}
-
-@test "keyring: in a user namespace it can be found by all who are in it" {
-	[[ -r /proc/keys ]] || skip "this kernel has no /proc/keys"
-	config '.linux.namespaces += [{type: "user"}]
-		| .linux.uidMappings = [{containerID: 0, hostID: 0, size: 65536}]
-		| .linux.gidMappings = [{containerID: 0, hostID: 0, size: 65536}]'
-	running
-	equal 3f130008 "$(keyring_perm)"
-	delete --force
 }
 
 @test "process: without process the container can be created and deleted, not started" {

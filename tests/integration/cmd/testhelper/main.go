@@ -21,6 +21,9 @@ const usage = `usage:
   testhelper eat MEGABYTES                      touch this much memory, then print "ate MEGABYTES"
   testhelper syscall CALL [ARG...]              make a system call (name, number, x32:NUMBER or i386:NUMBER); print "ok" or its error
   testhelper in-thread CALL                     make one in a thread, and say whether the others outlive that
+  testhelper swap A B                           exchange two paths until killed; print "ready" after the first time
+  testhelper maxrss PROGRAM [ARG...]            run a program and print the most memory that it had, in KiB
+  testhelper attack-exe SECONDS MARK            try to write to the programs of all processes, and to see the file MARK; print what was possible, and "over"
   testhelper agent SOCKET                       be a seccomp agent: print what is sent to SOCKET, answer mkdir, mount and chmod
 `
 
@@ -51,6 +54,12 @@ func main() {
 		err = trySyscall(args)
 	case "in-thread":
 		err = syscallInThread(args)
+	case "swap":
+		err = swap(args)
+	case "maxrss":
+		err = maxRSS(args)
+	case "attack-exe":
+		err = attackExe(args)
 	case "agent":
 		err = agent(args)
 	case "eat":
