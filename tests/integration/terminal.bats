@@ -226,10 +226,10 @@ on a terminal"
 
 @test "tty: a new size of the caller's terminal reaches the program" {
 	make_fifo
-	shell 'trap "stty size" WINCH; echo ready >/fifo
+	shell 'trap "stty size" WINCH; until echo ready >/fifo; do :; done # a signal may come meanwhile
 		until test "$(stty size)" = "50 120"; do sleep 1 & wait; done; echo resized'
 	printf '#!/bin/sh\nread -r _ <%q\nstty -F "$1" rows 50 cols 120\n' "$ROOTFS/fifo" >"$WORK/resize"
-	on_terminal "sh $WORK/resize \$(tty) & exec $(run_line)"
+	on_terminal "tty=\$(tty); sh $WORK/resize \$tty & exec $(run_line)"
 	contains "$shown" "50 120" resized
 }
 
@@ -259,7 +259,7 @@ on a terminal"
 	make_fifo
 	shell 'echo ready >/fifo; read -r x </go'
 	printf '#!/bin/sh\nread -r _ <%q\nstty -F "$1" -a >%q\necho go >%q\n' "$ROOTFS/fifo" "$WORK/during" "$ROOTFS/go" >"$WORK/look"
-	on_terminal "stty -g >$WORK/before; sh $WORK/look \$(tty) & $(run_line); stty -g >$WORK/after"
+	on_terminal "stty -g >$WORK/before; tty=\$(tty); sh $WORK/look \$tty & $(run_line); stty -g >$WORK/after"
 	contains "$(<"$WORK/during")" -icanon -echo -isig
 	equal "$(<"$WORK/before")" "$(<"$WORK/after")"
 }
