@@ -66,7 +66,7 @@ make_rootfs() {
   local dir=$1 busybox=${RUNG_TEST_BUSYBOX:-/bin/busybox} applet
   mkdir -p "$dir"/{bin,dev,etc,home/alice,mnt,proc,root,run,sys,tmp,usr/bin,var}
   chmod 1777 "$dir/tmp"
-  cp "$busybox" "$dir/bin/busybox"
+  install -m 755 "$busybox" "$dir/bin/busybox"
   for applet in [ awk basename cat chmod chown chroot cp cut date dd df dirname dmesg echo env expr \
     false find getopt grep head hostname id ifconfig ip ipcs kill ln ls md5sum mkdir mkfifo mknod mount \
     mv nice od printf ps pwd readlink realpath rm rmdir sed seq sh sleep sort stat stty sync tail tee \
