@@ -106,3 +106,22 @@ func FuzzParsePath(f *testing.F) {
 		}
 	})
 }
+
+// FuzzLoad reads records as a state file may have them: none that is accepted
+// leads to the root of a hierarchy or out of it.
+func FuzzLoad(f *testing.F) {
+	for _, s := range []string{"", "/", "/a", "/a/../..", "a", "/a//b", "/a\x00", "//", "/./a"} {
+		f.Add("cgroupfs", "v1", "/sys/fs/cgroup/pids", s)
+	}
+	f.Fuzz(func(t *testing.T, driver, version, mount, folder string) {
+		m, err := Load(Record{Driver: driver, Version: Version(version), Folders: []Folder{{Controllers: "pids", Mount: mount, Path: folder}}})
+		if err != nil {
+			return
+		}
+		for _, dir := range m.dirs {
+			if !path.IsAbs(mount) || folder != path.Clean(folder) || folder == "/" || dir != mount+folder || strings.Contains(folder, "\x00") {
+				t.Errorf("%q below %q is accepted, as %q", folder, mount, dir)
+			}
+		}
+	})
+}

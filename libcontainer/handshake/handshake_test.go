@@ -393,3 +393,20 @@ func TestArgs(t *testing.T) {
 		}
 	}
 }
+
+// FuzzParseArgs is about the command line of any process that might be taken for
+// an init.
+func FuzzParseArgs(f *testing.F) {
+	for _, s := range []string{"3", "2", "-1", "03", "+3", "9223372036854775808"} {
+		f.Add(Arg0, s, "1024")
+	}
+	f.Fuzz(func(t *testing.T, name, first, second string) {
+		fd, soft, ok := ParseArgs([]string{name, first, second})
+		if !ok {
+			return
+		}
+		if again, same, ok := ParseArgs(Args(fd, soft)); fd < 3 || name != Arg0 || again != fd || same != soft || !ok {
+			t.Errorf("%q %q %q: %d, %d; again %d, %d, %v", name, first, second, fd, soft, again, same, ok)
+		}
+	})
+}
