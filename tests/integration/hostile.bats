@@ -187,7 +187,7 @@ unchanged_by() {
 	equal 0 "$status"
 	# The last one is the folder that ls reads.
 	equal "0 1 2 3 4" "$(xargs <"$WORK/out")"
-	# Of what the caller has open, that is; of what ls opened it is its number.
+	# 4 is that of ls, then, and not the caller's.
 	program readlink /proc/self/fd/4
 	"$RUNG" --root "$ROOT" run --preserve-fds 1 --bundle "$BUNDLE" "$CT" 3</etc/passwd 4</etc/group >"$WORK/out" </dev/null || true
 	equal "" "$(<"$WORK/out")"
@@ -210,7 +210,7 @@ make_victim() {
 	local before link
 	before=$(print_victim)
 	for link in "$WORK/victim" "../../../../../../../../../../../..$WORK/victim"; do
-		rm -rf "$ROOTFS"/{etc,mnt,run,dev,cwd,var,usr}
+		rm -rf "${ROOTFS:?}"/{etc,mnt,run,dev,cwd,var,usr}
 		mkdir "$ROOTFS/dev"
 		for place in etc mnt run cwd var usr dev/shm dev/console dev/null dev/ptmx; do
 			ln -s "$link" "$ROOTFS/$place"

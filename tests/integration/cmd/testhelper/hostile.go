@@ -93,7 +93,7 @@ func identity(path string) fileID {
 	if unix.Stat(path, &st) != nil {
 		return fileID{}
 	}
-	return fileID{uint64(st.Dev), st.Ino} //nolint:unconvert // 32 bits on some machines
+	return fileID{uint64(st.Dev), st.Ino}
 }
 
 // say prints a line once.
