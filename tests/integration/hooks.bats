@@ -175,16 +175,14 @@ state_of() { jq -r ".$2" "$HOOKS/state.$1"; }
 @test "hooks: without env a hook inherits nothing" {
 	[[ $RUNG_PEER != runc ]] || skip "runc 1.1 hands on its own environment"
 	hook createRuntime inherit 'tr "\0" "\n" </proc/$$/environ >$dir/env'
-	local -x RUNG_SECRET=1
-	run_ct
+	RUNG_SECRET=1 run_ct
 	lacks "$(<"$HOOKS/env")" RUNG_SECRET
 }
 
 @test "hooks: a startContainer hook without env has the program's" {
 	config '.process.env = ["PATH=/bin", "ONE=two"]'
 	hook startContainer inherit 'tr "\0" "\n" </proc/$$/environ >$dir/env'
-	local -x RUNG_SECRET=1
-	run_ct
+	RUNG_SECRET=1 run_ct
 	contains "$(<"$HOOKS/env")" ONE=two
 	contains "$(<"$HOOKS/env")" HOME=
 	lacks "$(<"$HOOKS/env")" RUNG_SECRET
