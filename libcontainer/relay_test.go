@@ -109,12 +109,12 @@ func TestSignalEnabled(t *testing.T) {
 func TestSignalLate(t *testing.T) {
 	g := startTarget(t)
 	r, _ := startRelay(t)
-	r.handle(unix.SIGHUP)
+	r.handle(unix.SIGTERM)
 	if g.ended(0) {
 		t.Fatal("it ended before attach")
 	}
 	attached(t, r, g, nil)
-	g.wantDeath(unix.SIGHUP)
+	g.wantDeath(unix.SIGTERM)
 }
 
 // attached attaches the relay to the process, and waits at the end of the test

@@ -64,20 +64,20 @@ count() { printf '%s\n' "${statuses[@]}" | grep -cx "$1" || true; }
 	for i in {1..20}; do contains "$(<"$WORK/out.$i")" "done"; done
 }
 
-@test "concurrency: twenty containers are created, started, listed, killed and deleted at once" {
+@test "concurrency: fifty containers are created, started, listed, killed and deleted at once" {
 	program sleep 1000
-	together 20 create --bundle "$BUNDLE" "$CT-@"
-	equal 20 "$(count 0)"
-	together 20 start "$CT-@"
-	equal 20 "$(count 0)"
+	together 50 create --bundle "$BUNDLE" "$CT-@"
+	equal 50 "$(count 0)"
+	together 50 start "$CT-@"
+	equal 50 "$(count 0)"
 	rung list
-	equal 20 "$(grep -c " running " <<<"$out")"
-	together 20 state "$CT-@"
-	equal 20 "$(count 0)"
-	together 20 kill "$CT-@" KILL
-	equal 20 "$(count 0)"
-	together 20 delete --force "$CT-@"
-	equal 20 "$(count 0)"
+	equal 50 "$(grep -c " running " <<<"$out")"
+	together 50 state "$CT-@"
+	equal 50 "$(count 0)"
+	together 50 kill "$CT-@" KILL
+	equal 50 "$(count 0)"
+	together 50 delete --force "$CT-@"
+	equal 50 "$(count 0)"
 	rung list -q
 	equal "" "$out"
 }
