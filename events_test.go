@@ -7,6 +7,7 @@ import (
 
 	"github.com/rungoci/rung/libcontainer"
 	"github.com/rungoci/rung/libcontainer/cgroup"
+	"github.com/rungoci/rung/libcontainer/rdt"
 )
 
 // The types that readers of "runc events" decode with, by the names that are
@@ -96,7 +97,31 @@ type (
 			Max     uint64 `json:"max"`
 			Failcnt uint64 `json:"failcnt"`
 		} `json:"hugetlb"`
-		IntelRdt          struct{}    `json:"intel_rdt"`
+		IntelRdt struct {
+			L3CacheInfo *struct {
+				CbmMask    string `json:"cbm_mask"`
+				MinCbmBits uint64 `json:"min_cbm_bits"`
+				NumClosids uint64 `json:"num_closids"`
+			} `json:"l3_cache_info"`
+			L3CacheSchemaRoot string `json:"l3_cache_schema_root"`
+			L3CacheSchema     string `json:"l3_cache_schema"`
+			MemBwInfo         *struct {
+				BandwidthGran uint64 `json:"bandwidth_gran"`
+				DelayLinear   uint64 `json:"delay_linear"`
+				MinBandwidth  uint64 `json:"min_bandwidth"`
+				NumClosids    uint64 `json:"num_closids"`
+			} `json:"mem_bw_info"`
+			MemBwSchemaRoot string   `json:"mem_bw_schema_root"`
+			MemBwSchema     string   `json:"mem_bw_schema"`
+			Schemata        []string `json:"schemata"`
+			MBMStats        []struct {
+				MBMTotalBytes uint64 `json:"mbm_total_bytes"`
+				MBMLocalBytes uint64 `json:"mbm_local_bytes"`
+			} `json:"mbm_stats"`
+			CMTStats []struct {
+				LLCOccupancy uint64 `json:"llc_occupancy"`
+			} `json:"cmt_stats"`
+		} `json:"intel_rdt"`
 		NetworkInterfaces []*struct{} `json:"network_interfaces"`
 	}
 )
@@ -117,6 +142,10 @@ func TestEventsForReaders(t *testing.T) {
 		Pids:    cgroup.PidsStats{Current: 1, Limit: 2},
 		BlockIO: cgroup.BlockIOStats{ServiceBytes: devices(1), Serviced: devices(2), Queued: devices(3), ServiceTime: devices(4), WaitTime: devices(5), Merged: devices(6), Time: devices(7), Sectors: devices(8), PSI: psi},
 		Hugetlb: map[string]cgroup.HugetlbStats{"2MB": {Usage: 1, Max: 2, Failcnt: 3}},
+	}, IntelRdt: rdt.Stats{
+		L3CacheInfo: &rdt.L3CacheInfo{CbmMask: "f", MinCbmBits: 1, NumClosids: 2}, L3CacheSchemaRoot: "L3:0=f", L3CacheSchema: "L3:0=1",
+		MemBwInfo: &rdt.MemBwInfo{BandwidthGran: 1, DelayLinear: 2, MinBandwidth: 3, NumClosids: 4}, MemBwSchemaRoot: "MB:0=100", MemBwSchema: "MB:0=1",
+		Schemata: []string{"L3:0=1"}, MBMStats: []rdt.MBMStats{{MBMTotalBytes: 1, MBMLocalBytes: 2}}, CMTStats: []rdt.CMTStats{{LLCOccupancy: 3}},
 	}}
 	text, err := json.Marshal(libcontainer.Event{Type: libcontainer.EventStats, ID: "c", Data: &stats})
 	if err != nil {

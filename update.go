@@ -81,8 +81,8 @@ func updateCommand() *cli.Command {
 		flags = append(flags, &cli.StringFlag{Name: f.name, Usage: f.usage, Hidden: f.obsolete})
 	}
 	flags = append(flags,
-		&cli.StringFlag{Name: "l3-cache-schema", Usage: "schema of the L3 cache (Intel RDT); not supported yet"},
-		&cli.StringFlag{Name: "mem-bw-schema", Usage: "schema of the memory bandwidth (Intel RDT); not supported yet"},
+		&cli.StringFlag{Name: "l3-cache-schema", Usage: "shares of the L3 cache (Intel RDT) of the container's class of service, such as L3:0=f;1=ff"},
+		&cli.StringFlag{Name: "mem-bw-schema", Usage: "shares of the memory bandwidth (Intel RDT) of the container's class of service, such as MB:0=20;1=70"},
 	)
 	return &cli.Command{
 		Name:            "update",
@@ -96,25 +96,36 @@ with it, the flags for single limits are ignored.`,
 		Flags: flags,
 		Action: func(_ context.Context, cmd *cli.Command) error {
 			return withContainer(cmd, func(c *libcontainer.Container) error {
-				for _, name := range [...]string{"l3-cache-schema", "mem-bw-schema"} {
-					if cmd.String(name) != "" {
-						return errdefs.Field("--"+name, "Intel RDT settings are not supported by this version of rung")
-					}
-				}
-				if path := cmd.String("resources"); path != "" {
-					return updateFromFile(cmd, c, path)
-				}
-				r, err := resourcesFromFlags(cmd)
+				r, err := newLimits(cmd)
 				if err != nil {
 					return err
 				}
-				return nameFlag(c.Update(r))
+				l3, mb := cmd.String("l3-cache-schema"), cmd.String("mem-bw-schema")
+				if l3 == "" && mb == "" {
+					return nameFlag(c.Update(r))
+				}
+				restore, err := c.UpdateIntelRdt(l3, mb)
+				if err != nil {
+					return nameFlag(err)
+				}
+				err = nameFlag(c.Update(r))
+				if err != nil {
+					if rerr := restore(); rerr != nil {
+						warn("undo of a failed update: " + rerr.Error())
+					}
+				}
+				return err
 			})
 		},
 	}
 }
 
-func updateFromFile(cmd *cli.Command, c *libcontainer.Container, path string) error {
+// newLimits returns what the file or the flags ask for.
+func newLimits(cmd *cli.Command) (*specs.LinuxResources, error) {
+	path := cmd.String("resources")
+	if path == "" {
+		return resourcesFromFlags(cmd)
+	}
 	for i := range limitFlags {
 		if name := limitFlags[i].name; cmd.IsSet(name) {
 			warn("--" + name + " is ignored, as always with --resources")
@@ -122,12 +133,12 @@ func updateFromFile(cmd *cli.Command, c *libcontainer.Container, path string) er
 	}
 	r, warnings, err := bundle.LoadResources(path)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for _, w := range warnings {
 		warn(w)
 	}
-	return c.Update(r)
+	return r, nil
 }
 
 // resourcesFromFlags returns the limits that the flags ask for. An empty value
@@ -170,6 +181,12 @@ func nameFlag(err error) error {
 
 // flagOf returns the flag that sets a field, or the field.
 func flagOf(field string) string {
+	switch field {
+	case "linux.intelRdt.l3CacheSchema":
+		return "--l3-cache-schema"
+	case "linux.intelRdt.memBwSchema":
+		return "--mem-bw-schema"
+	}
 	short := strings.TrimPrefix(field, "linux.resources.")
 	for i := range limitFlags {
 		if limitFlags[i].field == short {

@@ -131,6 +131,9 @@ func (c *Container) destroy(force bool, warn func(string)) error {
 	if err := cg.Destroy(); err != nil {
 		return err
 	}
+	if err := c.state.Rdt.Remove(); err != nil {
+		return err
+	}
 	if m := c.state.HostMounts; m != nil {
 		if err := rootfs.RemoveMounts(c.state.Root, m.Before); err != nil {
 			return err

@@ -9,14 +9,15 @@ import (
 
 	"github.com/rungoci/rung/internal/errdefs"
 	"github.com/rungoci/rung/libcontainer/cgroup"
+	"github.com/rungoci/rung/libcontainer/rdt"
 )
 
 // Stats is what a container uses. Its JSON is the data of an event as runc
 // prints it.
 type Stats struct {
 	cgroup.Stats
-	// IntelRdt is empty: this version of rung does not set it up.
-	IntelRdt struct{} `json:"intel_rdt"`
+	// IntelRdt is empty for a container without linux.intelRdt.
+	IntelRdt rdt.Stats `json:"intel_rdt"`
 	// NetworkInterfaces is nil: networks are made by others, and the
 	// runtime knows of none.
 	NetworkInterfaces []struct{} `json:"network_interfaces"`
@@ -51,7 +52,11 @@ func (c *Container) Stats() (*Stats, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Stats{Stats: *s}, nil
+	shares, err := c.state.Rdt.Stats()
+	if err != nil {
+		return nil, err
+	}
+	return &Stats{Stats: *s, IntelRdt: *shares}, nil
 }
 
 // Watch calls emit with the container's Stats at each interval, and with an

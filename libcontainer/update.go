@@ -19,6 +19,31 @@ import (
 // kernel reclaim; on cgroup v2 it may kill, unless r.Memory.CheckBeforeUpdate
 // asks for an error instead.
 func (c *Container) Update(r *specs.LinuxResources) error {
+	if err := c.lockForUpdate(); err != nil {
+		return err
+	}
+	defer c.dir.Unlock()
+	cg, err := cgroup.Load(c.state.Cgroup)
+	if err != nil {
+		return err
+	}
+	return cg.Set(r)
+}
+
+// UpdateIntelRdt changes the shares of the container's class of service, and
+// with it of whoever else is in it. l3CacheSchema and memBwSchema are those of
+// linux.intelRdt; what is "" stays as it is. The returned function takes the
+// change back.
+func (c *Container) UpdateIntelRdt(l3CacheSchema, memBwSchema string) (restore func() error, err error) {
+	if err := c.lockForUpdate(); err != nil {
+		return nil, err
+	}
+	defer c.dir.Unlock()
+	return c.state.Rdt.Set(l3CacheSchema, memBwSchema)
+}
+
+// lockForUpdate takes the lock of a container that has not stopped.
+func (c *Container) lockForUpdate() error {
 	err := c.dir.TryLock()
 	if errors.Is(err, state.ErrLocked) && !c.state.Created {
 		return c.busy()
@@ -30,13 +55,9 @@ func (c *Container) Update(r *specs.LinuxResources) error {
 	if err != nil {
 		return err
 	}
-	defer c.dir.Unlock()
 	if !c.state.Init.Alive() {
+		c.dir.Unlock()
 		return errdefs.Doing(ErrNotRunning, "update container "+c.state.ID)
 	}
-	cg, err := cgroup.Load(c.state.Cgroup)
-	if err != nil {
-		return err
-	}
-	return cg.Set(r)
+	return nil
 }

@@ -80,7 +80,7 @@ warning says so.`,
 	},
 	"events": {
 		text: `The JSON is that of "runc events". Statistics have the type "stats" and, in "data", the objects cpu, cpuset, memory, pids,
-blkio, hugetlb, intel_rdt and network_interfaces; the last two are empty. Times are in nanoseconds, sizes in bytes. On cgroup v2
+blkio, hugetlb, intel_rdt and network_interfaces; the last is empty, and so is intel_rdt where config.json does not ask for it. Times are in nanoseconds, sizes in bytes. On cgroup v2
 there is pressure stall information (psi), and none of the numbers for each CPU.
 
 A lack of memory has the type "oom" and no data. On cgroup v1 it is told when the kernel looks for a process to kill, on v2 when it

@@ -16,11 +16,6 @@ var unsupported = [...]struct {
 	what string
 	asks func(*specs.Spec, *specs.Linux) string
 }{
-	{"Intel RDT settings", func(_ *specs.Spec, l *specs.Linux) string {
-		r := l.IntelRdt
-		return when(r != nil && (r.ClosID != "" || len(r.Schemata) > 0 || r.L3CacheSchema != "" ||
-			r.MemBwSchema != "" || r.EnableMonitoring), "linux.intelRdt")
-	}},
 	{"network devices", func(_ *specs.Spec, l *specs.Linux) string {
 		return when(len(l.NetDevices) > 0, "linux.netDevices")
 	}},

@@ -7,11 +7,6 @@ import (
 func TestUnsupported(t *testing.T) {
 	const not = ` are not supported by this version of rung`
 	testRefusals(t, []refusal{
-		{`{"linux": {"intelRdt": {"closID": "c"}}}`, `linux.intelRdt: Intel RDT settings` + not},
-		{`{"linux": {"intelRdt": {"schemata": ["L3:0=f"]}}}`, `linux.intelRdt: Intel RDT settings` + not},
-		{`{"linux": {"intelRdt": {"l3CacheSchema": "L3:0=f"}}}`, `linux.intelRdt: Intel RDT settings` + not},
-		{`{"linux": {"intelRdt": {"memBwSchema": "MB:0=10"}}}`, `linux.intelRdt: Intel RDT settings` + not},
-		{`{"linux": {"intelRdt": {"enableMonitoring": true}}}`, `linux.intelRdt: Intel RDT settings` + not},
 		{`{"linux": {"netDevices": {"eth0": {}}}}`, `linux.netDevices: network devices` + not},
 		{`{"linux": {"memoryPolicy": {"mode": "MPOL_BIND"}}}`, `linux.memoryPolicy: memory policies` + not},
 		{`{"linux": {"memoryPolicy": {"nodes": "0"}}}`, `linux.memoryPolicy: memory policies` + not},

@@ -24,6 +24,7 @@ import (
 	"github.com/rungoci/rung/libcontainer/cgroup"
 	"github.com/rungoci/rung/libcontainer/handshake"
 	"github.com/rungoci/rung/libcontainer/network"
+	"github.com/rungoci/rung/libcontainer/rdt"
 	"github.com/rungoci/rung/libcontainer/state"
 )
 
@@ -78,6 +79,7 @@ type creation struct {
 	spec   *specs.Spec
 	state  *state.State
 	cgroup *cgroup.Manager
+	rdt    *rdt.Class
 	conn   *handshake.Conn
 	peer   *os.File
 	gate   *os.File

@@ -22,6 +22,7 @@ import (
 	"github.com/rungoci/rung/libcontainer/gate"
 	"github.com/rungoci/rung/libcontainer/handshake"
 	"github.com/rungoci/rung/libcontainer/hook"
+	"github.com/rungoci/rung/libcontainer/rdt"
 	"github.com/rungoci/rung/libcontainer/rootfs"
 	"github.com/rungoci/rung/libcontainer/state"
 )
@@ -30,6 +31,9 @@ import (
 func (c *creation) journal() (err error) {
 	c.cgroup, err = cgroup.New(cgroup.Options{ID: c.Dir.ID, Spec: c.spec, Systemd: c.Systemd, Rootless: c.Rootless})
 	if err != nil {
+		return err
+	}
+	if c.rdt, err = rdt.Plan(c.Dir.ID, c.spec.Linux.IntelRdt); err != nil {
 		return err
 	}
 	self, err := state.Identify(os.Getpid())
@@ -47,6 +51,7 @@ func (c *creation) journal() (err error) {
 		Creator:     self,
 		PrivatePID:  c.hasNew(specs.PIDNamespace),
 		Cgroup:      c.cgroup.Record(),
+		Rdt:         c.rdt.Record(),
 	}
 	if h := c.spec.Hooks; h != nil {
 		c.state.Hooks = specs.Hooks{Poststart: h.Poststart, Poststop: h.Poststop}

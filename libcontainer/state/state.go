@@ -18,6 +18,7 @@ import (
 
 	"github.com/rungoci/rung/libcontainer/bundle/jsonfield"
 	"github.com/rungoci/rung/libcontainer/cgroup"
+	"github.com/rungoci/rung/libcontainer/rdt"
 )
 
 // Version is the version of the format of the files. By a file of another
@@ -55,6 +56,9 @@ type State struct {
 	HostMounts *HostMounts `json:"hostMounts,omitempty"`
 	// Cgroup is what was, or was about to be, made of cgroups.
 	Cgroup cgroup.Record `json:"cgroup"`
+	// Rdt is the class of service (Intel RDT) that was, or was about to be,
+	// made or joined; nil if config.json asks for none.
+	Rdt *rdt.Record `json:"rdt,omitempty"`
 	// Hooks are those that run after create: poststart and poststop.
 	Hooks specs.Hooks `json:"hooks"`
 	// Exec is what a further process of the container inherits. The journal

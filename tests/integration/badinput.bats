@@ -496,7 +496,6 @@ other_version() {
 		create_fails
 		says "$field"
 	done <<-'END'
-		linux.intelRdt|.linux.intelRdt = {closID: "a"}
 		linux.netDevices|.linux.netDevices = {eth0: {}}
 		linux.memoryPolicy|.linux.memoryPolicy = {mode: "MPOL_DEFAULT"}
 	END

@@ -14,6 +14,7 @@
 #   RUNG_CRASH_SEED      the seed of their moments (default: a new one, printed)
 #   RUNG_TEST_OWN_MACHINE  set where the machine is for the tests alone
 #   RUNG_TEST_HELPER     a testhelper that is built already (where there is no Go)
+#   RUNG_TEST_FAKERESCTRL  a rung that is built already with the tag fakeresctrl
 #   RUNG_TEST_BUSYBOX    a static busybox (default /bin/busybox)
 set -euo pipefail
 

@@ -95,7 +95,7 @@ feature() { jq -r "$1" <<<"$out"; }
 	# What is built in, whatever the host has.
 	equal true "$(feature .linux.apparmor.enabled)"
 	equal true "$(feature .linux.selinux.enabled)"
-	equal false "$(feature '.linux.intelRdt.enabled // false')"
+	equal "true true true" "$(feature '.linux.intelRdt | "\(.enabled) \(.schemata) \(.monitoring)"')"
 	equal false "$(feature '.linux.netDevices.enabled // false')"
 	equal true "$(feature .linux.cgroup.v1)"
 	equal true "$(feature .linux.cgroup.v2)"

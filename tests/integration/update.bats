@@ -282,15 +282,6 @@ update() { rung update "$@" "$CT"; }
 	delete --force
 }
 
-@test "update: Intel RDT is refused by name" {
-	running
-	rung_fails update --l3-cache-schema 'L3:0=f' "$CT"
-	says --l3-cache-schema "not supported"
-	rung_fails update --mem-bw-schema 'MB:0=20' "$CT"
-	says --mem-bw-schema "not supported"
-	delete --force
-}
-
 @test "update: of a created and of a paused container" {
 	needs_controller pids
 	program sleep 1000

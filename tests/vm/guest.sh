@@ -11,13 +11,13 @@ exec >/dev/virtio-ports/rung 2>&1 || exit
 # A file name on the share is looked up on the host each time: work on copies.
 cp /mnt/work/rung /usr/local/bin/rung
 mkdir -p /usr/local/lib/rung-tests
-cp -r /mnt/tree/tests/integration /mnt/tree/tests/testdata /mnt/work/testhelper /usr/local/lib/rung-tests/
+cp -r /mnt/tree/tests/integration /mnt/tree/tests/testdata /mnt/work/{testhelper,rung-fakeresctrl} /usr/local/lib/rung-tests/
 chmod -R a+rX /usr/local/lib/rung-tests
 cd /usr/local/lib/rung-tests || exit
 # shellcheck source=/dev/null
 source /mnt/work/job
 echo "rung-vm: $(uname -sr), $(systemctl --version | head -n 1), cgroup $(stat -f -c %T /sys/fs/cgroup)"
-export RUNG=/usr/local/bin/rung RUNG_TEST_HELPER=$PWD/testhelper RUNG_TEST_LIVE=1 RUNG_TEST_OWN_MACHINE=1
+export RUNG=/usr/local/bin/rung RUNG_TEST_HELPER=$PWD/testhelper RUNG_TEST_FAKERESCTRL=$PWD/rung-fakeresctrl RUNG_TEST_LIVE=1 RUNG_TEST_OWN_MACHINE=1
 for pass in $PASSES; do
   # shellcheck disable=SC2086 # a list of files
   bash "/mnt/tree/tests/vm/passes/$pass.sh" $TESTS 2>&1 | sed -u "s|^|$pass/|"

@@ -17,6 +17,7 @@ prepare_work() {
   chmod 755 "$WORK"
   cp "${RUNG:-$VM_TREE/rung}" "$WORK/rung"
   vm_go build -o "$WORK/testhelper" ./tests/integration/cmd/testhelper
+  vm_go build -tags fakeresctrl -o "$WORK/rung-fakeresctrl" .
 }
 
 # vm_go ARG...: Go on the host, for the machine, which has none.
