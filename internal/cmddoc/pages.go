@@ -21,6 +21,7 @@ flag that asked for it, and the cause.`
 const programExit = `That of the program; 128 and the number of the signal that ended it, such as 137 for SIGKILL.`
 
 var environment = [][2]string{
+	{"NO_COLOR", "If it is set to anything, rung doctor prints no colours."},
 	{"XDG_RUNTIME_DIR", "For users other than root: the folder in which the default of --root is."},
 	{"NOTIFY_SOCKET", "With create, run and start: the program gets a socket of its own, and its READY=1 is passed on to this one (sd_notify(3))."},
 	{"LISTEN_FDS, LISTEN_PID", "With create and run: sockets of a systemd unit that are passed on to the program (sd_listen_fds(3))."},
@@ -77,6 +78,37 @@ warning says so.`,
 			{"Remove all containers that have stopped:", "rung list --format json | jq -r '.[] | select(.status == \"stopped\") | .id' |\n  xargs -r -n 1 rung delete"},
 		},
 		files: stateFiles, also: []string{"rung-kill(8)", "rung-list(8)"},
+	},
+	"doctor": {
+		text: `What the kernel can do is tried, in namespaces that end with the command; what is configured is read. Each line is "ok"
+(green), "warn" (yellow: something is not to be had), "FAIL" (red: containers cannot be run) or "-" (neither: it is not there and not
+missed, or root only can know), and says what to do.
+
+An engine is registered if its configuration names rung as a runtime. The files read are those of containerd (with its imports), k3s,
+RKE2, Docker (and the flags of a dockerd that runs), Podman and CRI-O, at their usual places.
+
+The JSON is an object with the keys format (1; another number will mean that keys have changed their meaning), level (green, yellow or
+red: the worst of the checks), usable (false if one is red), rung (version, commit, path), host (kernel, architecture, distribution, uid,
+user) and checks, an array of objects:
+
+    id       GROUP.TITLE, such as kernel.namespaces or engines.docker
+    level    green, yellow, red or grey
+    text     the finding, in words
+    hint     what to do
+    version  of the kernel, engine or criu
+    have     what is there: namespaces, controllers, ...; with
+             engines the names by which rung is registered
+    missing  what is not
+
+Of these id, level and text are always there. A check that does not apply to the caller is left out, and keys and checks may be
+added. Words in text and hint may change, the others do not.`,
+		exit: `0 if rung can be used here, with warnings or without; 1 if a check is red, or on an error.`,
+		examples: []example{
+			{"Before rung is brought to a node:", "rung doctor"},
+			{"What is not as it should be, over all nodes:", "rung doctor --json | jq -r '.checks[] | select(.level == \"red\" or .level == \"yellow\") | .id'"},
+			{"Does Docker know rung?", "rung doctor --json | jq -e '.checks[] | select(.id == \"engines.docker\") | .have'"},
+		},
+		also: []string{"rung-features(8)", "namespaces(7)", "cgroups(7)", "subuid(5)", "criu(8)"},
 	},
 	"events": {
 		text: `The JSON is that of "runc events". Statistics have the type "stats" and, in "data", the objects cpu, cpuset, memory, pids,

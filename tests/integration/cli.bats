@@ -3,7 +3,7 @@
 
 load helpers
 
-COMMANDS=(create start run state kill delete list spec features ps update events)
+COMMANDS=(create start run state kill delete list spec features ps update events doctor)
 
 # plain ARG...: the binary without --root.
 plain() {
@@ -108,7 +108,7 @@ plain() {
 		rung_usage_error "$command" "$CT" more
 		contains "$err" "$command"
 	done
-	for command in list spec features; do
+	for command in list spec features doctor; do
 		rung_usage_error "$command" more
 		contains "$err" "$command"
 	done

@@ -1,0 +1,151 @@
+#!/usr/bin/env bats
+# rung doctor: what it finds on this host is true, and what it does leaves no trace.
+
+load helpers
+
+# doctor [FLAG...]: the report is in out.
+doctor() { try_rung doctor "$@"; }
+
+# field ID KEY: of a check, in the JSON in out.
+field() { jq -r --arg id "$1" --arg key "$2" '.checks[] | select(.id == $id)[$key] | if type == "array" then join(" ") else . // "" end' <<<"$out"; }
+
+# as_nobody ARG...: rung as a user without privileges, with a state folder of its own.
+as_nobody() {
+	install -m 755 "$RUNG" "$WORK/rung"
+	install -d -o 65534 -g 65534 -m 700 "$WORK/xdg"
+	status=0
+	out=$(cd / && XDG_RUNTIME_DIR=$WORK/xdg HOME=$WORK/xdg setpriv --reuid=65534 --regid=65534 --clear-groups \
+		"$WORK/rung" "$@" 2>"$WORK/err" 3>&- </dev/null) || status=$?
+	err=$(<"$WORK/err")
+	echo "\$ rung $* -> $status"
+	echo "$out$err"
+}
+
+setup() {
+	setup_test
+	peer_lacks "has no doctor"
+}
+
+@test "doctor: this host, on which all tests run, is usable; one screen, without colour where there is no terminal" {
+	doctor
+	equal 0 "$status"
+	equal "" "$err"
+	matches "$out" "^rung [^ ]+ on .*Linux $(uname -r)"
+	matches "$out" $'\nkernel +ok +version '
+	matches "$out" $'\nusable'
+	lacks "$out" $'\x1b'
+	(($(wc -l <<<"$out") <= 55))
+	[[ -z $(awk 'length($0) > 110' <<<"$out") ]]
+}
+
+@test "doctor: on a terminal there are colours, and none with NO_COLOR" {
+	script -qec "stty rows 40 cols 100; '$RUNG' --root '$ROOT' doctor" /dev/null >"$WORK/tty" </dev/null 3>&-
+	contains "$(<"$WORK/tty")" $'\x1b[32mok'
+	NO_COLOR=1 script -qec "'$RUNG' --root '$ROOT' doctor" /dev/null >"$WORK/tty" </dev/null 3>&-
+	contains "$(<"$WORK/tty")" "ok    version"
+	lacks "$(<"$WORK/tty")" $'\x1b'
+}
+
+@test "doctor: the JSON says of this host what this host says of itself" {
+	local controllers
+	doctor --json
+	equal 0 "$status"
+	equal 1 "$(jq .format <<<"$out")"
+	equal true "$(jq .usable <<<"$out")"
+	equal "$(uname -r)" "$(jq -r .host.kernel <<<"$out")"
+	equal "$RUNG" "$(jq -r .rung.path <<<"$out")"
+	equal 0 "$(jq -r .host.uid <<<"$out")"
+	equal "" "$(jq -r '.checks[] | select((.level | IN("green", "yellow", "red", "grey")) and (.text | length > 0) and (.id | test("^[a-z]+[.][a-z-]+$")) | not) | .id' <<<"$out")"
+	equal "$CGROUP_MODE" "$(field cgroups.mode have)"
+	controllers=$(field cgroups.controllers have)
+	contains " $controllers " " cpu " " memory " " pids "
+	equal "mount pid network ipc uts cgroup time user" "$(field kernel.namespaces have)"
+	if [[ -e /run/systemd/system ]]; then equal green "$(field cgroups.systemd level)"; else equal grey "$(field cgroups.systemd level)"; fi
+	if [[ $CGROUP_MODE == v2 ]]; then
+		equal green "$(field cgroups.devices level)"
+		contains "$(field cgroups.devices text)" BPF
+	fi
+	if [[ -e /sys/kernel/security/lsm ]]; then equal "$(tr , ' ' </sys/kernel/security/lsm)" "$(field security.modules have)"; fi
+}
+
+@test "doctor: CRIU is what criu check says" {
+	doctor --json
+	if ! command -v criu >/dev/null; then
+		equal grey "$(field checkpoint.criu level)"
+	elif criu check >"$WORK/criu" 2>&1 3>&-; then
+		equal green "$(field checkpoint.criu level)"
+		contains "$(field checkpoint.criu text)" "Looks good"
+	else
+		equal yellow "$(field checkpoint.criu level)"
+	fi
+}
+
+@test "doctor: a user without privileges is told what is there for users" {
+	as_nobody doctor --json
+	[[ $(field users.namespaces level) == green ]]
+	equal 0 "$status"
+	equal "mount pid network ipc uts cgroup time user" "$(field kernel.namespaces have)"
+	equal yellow "$(field users.ids level)"
+	contains "$(field users.ids hint)" usermod
+	equal yellow "$(field cgroups.delegated level)"
+	equal "memory" "$(field security.sealing have)"
+	equal "" "$err"
+}
+
+@test "doctor: without a state folder that can be written to it ends with 1, and says what to do" {
+	as_nobody --root /run/of-nobody doctor
+	equal 1 "$status"
+	matches "$out" $'\nstate +FAIL +folder +/run/of-nobody: /run cannot be written to'
+	contains "$out" "name another folder with --root" "not usable: see the line that says FAIL"
+}
+
+@test "doctor: root without CAP_SYS_ADMIN is told what is missing" {
+	status=0
+	out=$(setpriv --bounding-set -sys_admin "$RUNG" --root "$ROOT" doctor --json 2>&1 3>&-) || status=$?
+	equal 1 "$status"
+	equal false "$(jq .usable <<<"$out")"
+	equal red "$(field kernel.namespaces level)"
+	contains "$(field kernel.namespaces hint)" CAP_SYS_ADMIN
+}
+
+@test "doctor: user namespaces that are switched off are found" {
+	# The sysctl belongs to a user namespace, so that of a new one is the test's own.
+	unshare -rm sh -c 'echo 0 >/proc/sys/user/max_user_namespaces && exec "$@"' sh "$RUNG" --root "$ROOT" doctor --json >"$WORK/out" 2>&1 3>&- || true
+	out=$(<"$WORK/out")
+	contains "$(field users.namespaces hint)" "user.max_user_namespaces"
+	contains "$(field kernel.namespaces missing)" user
+}
+
+@test "doctor: engines are found, and whether rung is registered with them" {
+	local bin=$WORK/bin
+	mkdir -p "$bin"
+	printf '#!/bin/sh\necho "Docker version 99.1.2, build x"\n' >"$bin/dockerd"
+	chmod 755 "$bin/dockerd"
+	# shellcheck disable=SC2016 # the shell in the namespace expands it
+	unshare -m sh -ec '
+		mount -t tmpfs tmpfs /etc/docker 2>/dev/null || { mount -t tmpfs tmpfs /mnt; mkdir -p /mnt/docker /mnt/upper /mnt/work
+			mount -t overlay -o lowerdir=/etc,upperdir=/mnt/upper,workdir=/mnt/work overlay /etc; mkdir -p /etc/docker; }
+		PATH=$1:$PATH
+		"$2" --root "$3" doctor --json
+		printf "{\"runtimes\": {\"mine\": {\"path\": \"%s\"}}}" "$2" >/etc/docker/daemon.json
+		"$2" --root "$3" doctor --json
+		printf "{\"runtimes\": {\"mine\": {\"path\": \"/nowhere/rung\"}}}" >/etc/docker/daemon.json
+		"$2" --root "$3" doctor --json || true' sh "$bin" "$RUNG" "$ROOT" >"$WORK/out" 3>&-
+	equal "99.1.2 yellow
+99.1.2 green mine
+99.1.2 red mine" "$(jq -r '.checks[] | select(.id == "engines.docker") | [.version, .level, .have[]?] | join(" ")' "$WORK/out")"
+}
+
+@test "doctor: it changes nothing: no mount, no cgroup, no file, no module, no namespace" {
+	traces() {
+		cut -d ' ' -f 2,4- /proc/self/mountinfo | sort
+		find /sys/fs/cgroup -type d | grep -F "$TAG" | sort
+		find /run -maxdepth 1 -name 'rung*' | sort
+		cut -d ' ' -f 1 /proc/modules | sort
+		find "$WORK" ! -name 'out*' ! -name 'err*' ! -name traces | sort
+	}
+	traces >"$WORK/traces"
+	doctor
+	diff "$WORK/traces" <(traces)
+	[[ ! -e $ROOT ]]
+}
