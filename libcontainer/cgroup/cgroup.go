@@ -47,6 +47,9 @@ type Options struct {
 	Spec *specs.Spec
 	// Systemd asks for the systemd driver.
 	Systemd bool
+	// None asks for no cgroup: the container stays in that of the caller, and
+	// goes without all limits.
+	None bool
 	// Rootless allows a container without cgroups, where the configuration
 	// asks for none and the permission to make them is missing.
 	Rootless bool
@@ -66,18 +69,22 @@ type Folder struct {
 // Dir returns the folder's absolute path.
 func (f Folder) Dir() string { return f.Mount + f.Path }
 
-// DriverCgroupfs is the driver that writes to the cgroup file systems itself.
-const DriverCgroupfs = "cgroupfs"
+const (
+	// DriverCgroupfs is the driver that writes to the cgroup file systems itself.
+	DriverCgroupfs = "cgroupfs"
+	// DriverNone makes no cgroups.
+	DriverNone = "none"
+)
 
 // Record is what later commands need to know of a container's cgroups.
 type Record struct {
-	// Driver is DriverCgroupfs.
+	// Driver is DriverCgroupfs or DriverNone.
 	Driver string `json:"driver"`
 	// Version is what kind of host the folders are on.
 	Version Version `json:"version"`
 	// Folders are those that Create makes and Destroy removes.
 	Folders []Folder `json:"folders,omitempty"`
-	// Rootless is Options.Rootless.
+	// Rootless is Options.Rootless, or true with DriverNone.
 	Rootless bool `json:"rootless,omitempty"`
 }
 
@@ -135,6 +142,9 @@ func New(o Options) (*Manager, error) {
 		m.res, m.devices = o.Spec.Linux.Resources, o.Spec.Linux.Devices
 	}
 	m.optional = path == ""
+	if o.None {
+		return m.none()
+	}
 	place, err := parsePath(path, o.ID)
 	if err != nil {
 		return nil, err
@@ -148,6 +158,18 @@ func New(o Options) (*Manager, error) {
 		return nil, err
 	}
 	return m, m.checkUnused()
+}
+
+// none makes m the Manager of a container without cgroups.
+func (m *Manager) none() (*Manager, error) {
+	m.optional = true
+	m.rec = Record{Driver: DriverNone, Version: Mode(), Rootless: true}
+	var err error
+	if m.others, err = hierarchies(m.rec.Version, true); err != nil {
+		return nil, err
+	}
+	m.index()
+	return m, nil
 }
 
 // place fills in the folders of m.
@@ -186,7 +208,7 @@ func (m *Manager) index() {
 // for, perhaps without coming to an end. The record comes from a state file;
 // one that could have Destroy end foreign processes is an error.
 func Load(r Record) (*Manager, error) {
-	if r.Driver != DriverCgroupfs {
+	if r.Driver != DriverCgroupfs && (r.Driver != DriverNone || len(r.Folders) > 0) {
 		return nil, errdefs.Doing(errors.New("unknown cgroup driver "+r.Driver), "load the cgroup record")
 	}
 	switch r.Version {
