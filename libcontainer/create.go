@@ -29,8 +29,11 @@ type Options struct {
 	ID string
 	// Bundle is the folder with config.json.
 	Bundle string
-	// SystemdCgroup asks for the systemd cgroup driver.
-	SystemdCgroup bool
+	// Config is the configuration; "" means config.json in Bundle.
+	Config string
+	// SystemdCgroup asks for the systemd cgroup driver, NoCgroup for no
+	// cgroup at all: the container is in the caller's.
+	SystemdCgroup, NoCgroup bool
 	// Rootless says that cgroups may be out of reach.
 	Rootless bool
 	// Stdin, Stdout and Stderr are the program's, where it has no terminal.
@@ -96,7 +99,7 @@ func create(ctx context.Context, o Options) (*Container, *spawn.Process, error) 
 	if err := bundle.ValidateID(o.ID); err != nil {
 		return nil, nil, err
 	}
-	b, err := bundle.Load(o.Bundle)
+	b, err := bundle.LoadConfig(o.Bundle, o.Config)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -144,7 +147,7 @@ func (o *Options) launch(ctx context.Context, dir *state.Dir, b *bundle.Bundle) 
 		env = append(env, "LISTEN_FDS="+strconv.Itoa(o.ListenFDs), "LISTEN_PID=1")
 	}
 	req := &launch.Request{
-		Dir: dir, Bundle: b, Systemd: o.SystemdCgroup, Rootless: o.Rootless,
+		Dir: dir, Bundle: b, Systemd: o.SystemdCgroup, NoCgroup: o.NoCgroup, Rootless: o.Rootless,
 		Stdio: [3]*os.File{o.Stdin, o.Stdout, o.Stderr}, Mounts: mounts, Env: env,
 		Preserve: o.PreserveFDs + o.ListenFDs, NoPivot: o.NoPivot, NoKeyring: o.NoNewKeyring,
 		Foreground: o.Foreground, Immediate: o.immediate, Terminal: o.terminal, PidFile: o.PidFile, PidfdSocket: o.PidfdSocket,

@@ -38,18 +38,28 @@ type Bundle struct {
 
 // Load reads and validates the bundle in the folder dir. Every error is an
 // *errdefs.Error; one about the content names the field of config.json.
-func Load(dir string) (*Bundle, error) {
+func Load(dir string) (*Bundle, error) { return LoadConfig(dir, "") }
+
+// LoadConfig is Load with another configuration than the config.json in dir:
+// the file at the path config, unless that is "".
+func LoadConfig(dir, config string) (*Bundle, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, errdefs.Doing(err, "find the current folder")
 	}
-	data, err := readConfig(dir)
+	var data []byte
+	if config == "" {
+		config = filepath.Join(dir, ConfigFile)
+		data, err = readConfig(dir)
+	} else {
+		data, err = readFile(config, regularOnly)
+	}
 	if err != nil {
 		return nil, err
 	}
 	spec, err := Parse(data)
 	if err != nil {
-		return nil, nameFile(err, filepath.Join(dir, ConfigFile))
+		return nil, nameFile(err, config)
 	}
 	warnings, err := Validate(spec)
 	if err != nil {

@@ -37,8 +37,8 @@ type Request struct {
 	Bundle *bundle.Bundle
 	// Into is the container to join; nil makes a new one.
 	Into *Target
-	// Systemd asks for the systemd cgroup driver.
-	Systemd bool
+	// Systemd asks for the systemd cgroup driver, NoCgroup for none.
+	Systemd, NoCgroup bool
 	// Rootless says that cgroups may be out of reach.
 	Rootless bool
 	// Stdio are the program's standard streams where it has no terminal.

@@ -29,7 +29,7 @@ import (
 
 // journal resolves what is about to be made and writes it down.
 func (c *creation) journal() (err error) {
-	c.cgroup, err = cgroup.New(cgroup.Options{ID: c.Dir.ID, Spec: c.spec, Systemd: c.Systemd, Rootless: c.Rootless})
+	c.cgroup, err = cgroup.New(cgroup.Options{ID: c.Dir.ID, Spec: c.spec, Systemd: c.Systemd, None: c.NoCgroup, Rootless: c.Rootless})
 	if err != nil {
 		return err
 	}
@@ -244,7 +244,11 @@ func (c *creation) deviceRules() error {
 func (c *creation) lateLimits() error {
 	err := c.cgroup.SetLate(resources(c.spec))
 	if without := c.cgroup.Without(); err == nil && len(without) > 0 {
-		c.Warn("linux.resources: without privileges, and without a cgroup that was delegated, these are not in force: " + strings.Join(without, ", "))
+		why := "without privileges, and without a cgroup that was delegated"
+		if c.NoCgroup {
+			why = "without a cgroup"
+		}
+		c.Warn("linux.resources: " + why + ", these are not in force: " + strings.Join(without, ", "))
 	}
 	return err
 }
