@@ -43,11 +43,13 @@ program is not run: rung start does that.`,
 func createFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "bundle", Aliases: []string{"b"}, Usage: "folder of the bundle (default: the current one)"},
+		&cli.StringFlag{Name: "config", Aliases: []string{"f"}, Usage: "configuration, relative to the current folder (default: config.json in the bundle)"},
 		&cli.StringFlag{Name: "console-socket", Usage: "unix socket that is sent the master of the container's terminal"},
 		&cli.StringFlag{Name: "pidfd-socket", Usage: "unix socket that is sent a pidfd of the container's init process"},
 		&cli.StringFlag{Name: "pid-file", Usage: "file that the pid of the container's init process is written to"},
 		&cli.BoolFlag{Name: "no-pivot", Usage: "do not use pivot_root; for root filesystems on a ramdisk, and less safe"},
 		&cli.BoolFlag{Name: "no-new-keyring", Usage: "leave the program in the caller's session keyring"},
+		&cli.BoolFlag{Name: "no-subreaper", Usage: "do not reap what the container leaves behind"},
 		&cli.IntFlag{Name: "preserve-fds", Usage: "pass `N` more descriptors, from 3 on, to the program"},
 	}
 }
@@ -58,13 +60,15 @@ func createOptions(cmd *cli.Command) (*libcontainer.Options, error) {
 		return nil, err
 	}
 	o := &libcontainer.Options{
-		Root: cmd.String("root"), ID: args[0], Bundle: cmd.String("bundle"),
-		SystemdCgroup: cmd.Bool("systemd-cgroup"),
-		Stdin:         os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
+		Root: cmd.String("root"), ID: args[0], Bundle: cmd.String("bundle"), Config: cmd.String("config"),
+		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
 		PreserveFDs: cmd.Int("preserve-fds"), NotifySocket: os.Getenv("NOTIFY_SOCKET"),
 		NoPivot: cmd.Bool("no-pivot"), NoNewKeyring: cmd.Bool("no-new-keyring"),
 		ConsoleSocket: cmd.String("console-socket"), PidFile: cmd.String("pid-file"), PidfdSocket: cmd.String("pidfd-socket"),
-		Warn: warn, Trace: trace(cmd),
+		Warn: warn, Trace: trace(),
+	}
+	if o.SystemdCgroup, o.NoCgroup, err = cgroupManager(cmd); err != nil {
+		return nil, err
 	}
 	if o.Rootless, err = rootless(cmd.String("rootless")); err != nil {
 		return nil, err
@@ -76,6 +80,20 @@ func createOptions(cmd *cli.Command) (*libcontainer.Options, error) {
 		o.Bundle = "."
 	}
 	return o, checkDescriptors(o.PreserveFDs + o.ListenFDs)
+}
+
+// cgroupManager reads --cgroup-manager and --systemd-cgroup. Podman gives both
+// where it wants no cgroup, and means the first.
+func cgroupManager(cmd *cli.Command) (systemd, none bool, err error) {
+	switch manager := cmd.String("cgroup-manager"); manager {
+	case "":
+		return cmd.Bool("systemd-cgroup"), false, nil
+	case "cgroupfs", "systemd", "disabled":
+		return manager == "systemd", manager == "disabled", nil
+	default:
+		return false, false, &errdefs.Error{Doing: "read --cgroup-manager", Err: fmt.Errorf("unknown manager %q", manager),
+			Hint: "it is cgroupfs, systemd or disabled"}
+	}
 }
 
 // rootless reads --rootless.
@@ -91,10 +109,11 @@ func rootless(value string) (bool, error) {
 }
 
 // listenFDs returns the number of sockets that systemd passed to this process
-// (sd_listen_fds(3)), and 0 where they are meant for another one.
+// (sd_listen_fds(3)), and 0 where they are meant for another one. crun takes
+// them whoever they are meant for, and Podman counts on it: it passes its own on.
 func listenFDs() (int, error) {
 	value := os.Getenv("LISTEN_FDS")
-	if value == "" || os.Getenv("LISTEN_PID") != strconv.Itoa(os.Getpid()) {
+	if value == "" || self != asCrun && os.Getenv("LISTEN_PID") != strconv.Itoa(os.Getpid()) {
 		return 0, nil
 	}
 	n, err := strconv.Atoi(value)

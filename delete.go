@@ -19,13 +19,16 @@ killed, and nothing is an error that leads to the same end: a container that
 is not there, or whose creation was cut short.`,
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "force", Aliases: []string{"f"}, Usage: "kill the container if it still runs"},
+			regexFlag("delete each"),
 		},
 		Action: func(_ context.Context, cmd *cli.Command) error {
 			args, err := arguments(cmd, 1, 1)
 			if err != nil {
 				return err
 			}
-			return libcontainer.Delete(cmd.String("root"), args[0], cmd.Bool("force"), warn)
+			return onEach(cmd, args[0], func(id string) error {
+				return libcontainer.Delete(cmd.String("root"), id, cmd.Bool("force"), warn)
+			})
 		},
 	}
 }

@@ -15,10 +15,6 @@ import (
 	"github.com/rungoci/rung/libcontainer"
 )
 
-// execFailed is the exit status of an exec whose program did not run: any other
-// could be the program's. runc's is the same.
-const execFailed = 255
-
 func execCommand() *cli.Command {
 	flagsEnd := 1
 	return &cli.Command{
@@ -64,7 +60,7 @@ run.`,
 			}
 			status, err := execIn(ctx, cmd, args[0], args[1:])
 			if err != nil {
-				return &failure{err, execFailed}
+				return &failure{err, self.execFailed()}
 			}
 			if status != 0 {
 				return exitCode(status)
@@ -81,7 +77,7 @@ func execIn(ctx context.Context, cmd *cli.Command, id string, args []string) (in
 		PreserveFDs: cmd.Int("preserve-fds"), ConsoleSocket: cmd.String("console-socket"),
 		PidFile: cmd.String("pid-file"), PidfdSocket: cmd.String("pidfd-socket"),
 		Detach: cmd.Bool("detach"), IgnorePaused: cmd.Bool("ignore-paused"),
-		Warn: warn, Trace: trace(cmd),
+		Warn: warn, Trace: trace(),
 	}
 	err := checkDescriptors(o.PreserveFDs)
 	if err != nil {

@@ -23,6 +23,7 @@ func killCommand() *cli.Command {
 		Description:     "SIGNAL is a name, with or without SIG, or a number; SIGTERM if there is none.",
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "all", Aliases: []string{"a"}, Usage: "send it to all processes of the container, and succeed where there are none"},
+			regexFlag("send it to each"),
 		},
 		Action: func(_ context.Context, cmd *cli.Command) error {
 			args, err := arguments(cmd, 1, 2)
@@ -37,20 +38,23 @@ func killCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			c, err := libcontainer.Load(cmd.String("root"), args[0])
-			if err != nil {
-				return err
-			}
-			defer c.Close()
-			if !cmd.Bool("all") {
-				return c.Signal(sig)
-			}
-			if err := c.SignalAll(sig); err != nil && !errors.Is(err, libcontainer.ErrNotRunning) {
-				return err
-			}
-			return nil
+			return onEach(cmd, args[0], func(id string) error {
+				return onContainer(cmd, id, func(c *libcontainer.Container) error { return signal(c, sig, cmd.Bool("all")) })
+			})
 		},
 	}
+}
+
+// signal sends sig to the init process of c, or to all of its processes, of
+// which there may be none.
+func signal(c *libcontainer.Container, sig unix.Signal, all bool) error {
+	if !all {
+		return c.Signal(sig)
+	}
+	if err := c.SignalAll(sig); err != nil && !errors.Is(err, libcontainer.ErrNotRunning) {
+		return err
+	}
+	return nil
 }
 
 // parseSignal reads a signal by number or name: 9, KILL, sigkill, RTMIN+3.

@@ -35,10 +35,7 @@ func listCommand() *cli.Command {
 			if format != "table" && format != "json" {
 				return &errdefs.Error{Doing: "list containers", Err: fmt.Errorf("invalid format option %q", format), Hint: "--format is table or json"}
 			}
-			ids, err := libcontainer.List(cmd.String("root"))
-			if errors.Is(err, os.ErrNotExist) && !cmd.IsSet("root") {
-				err = nil // nobody has made a container yet
-			}
+			ids, err := containers(cmd)
 			if err != nil {
 				return err
 			}
@@ -52,6 +49,15 @@ func listCommand() *cli.Command {
 			return printTable(infos)
 		},
 	}
+}
+
+// containers returns the ids of the containers below --root.
+func containers(cmd *cli.Command) ([]string, error) {
+	ids, err := libcontainer.List(cmd.String("root"))
+	if errors.Is(err, os.ErrNotExist) && !cmd.IsSet("root") {
+		return nil, nil // nobody has made a container yet
+	}
+	return ids, err
 }
 
 // containerInfos returns what can be said of the containers. One that is
@@ -88,12 +94,32 @@ func printIDs(infos []*libcontainer.Info) error {
 }
 
 func printTable(infos []*libcontainer.Info) error {
+	if self == asCrun {
+		return printCrunTable(infos)
+	}
 	w := tabwriter.NewWriter(os.Stdout, 12, 1, 3, ' ', 0)
 	fmt.Fprint(w, "ID\tPID\tSTATUS\tBUNDLE\tCREATED\tOWNER\n")
 	for _, i := range infos {
 		fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%s\t%s\n", i.ID, i.Pid, i.Status, i.Bundle, i.Created, i.Owner)
 	}
 	return w.Flush()
+}
+
+// printCrunTable prints the columns of crun, which have other names and, all
+// but the first, a width of their own.
+func printCrunTable(infos []*libcontainer.Info) error {
+	width := len("NAME")
+	for _, i := range infos {
+		width = max(width, len(i.ID))
+	}
+	var b strings.Builder
+	const columns = "%-*s%-10v%-8s %-39s %-30s %s\n"
+	fmt.Fprintf(&b, columns, width+1, "NAME", "PID", "STATUS", "BUNDLE PATH", "CREATED", "OWNER")
+	for _, i := range infos {
+		fmt.Fprintf(&b, columns, width+1, i.ID, i.Pid, i.Status, i.Bundle, i.Created, i.Owner)
+	}
+	_, err := os.Stdout.WriteString(b.String())
+	return err
 }
 
 // ownerName turns "#0" into "root", and any other uid into its name where

@@ -2,25 +2,37 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/sirupsen/logrus"
 	"github.com/urfave/cli/v3"
 
 	"github.com/rungoci/rung/internal/errdefs"
+	"github.com/rungoci/rung/internal/syslog"
 )
 
-// logFile is where --log goes, or nil.
-var logFile *os.File
+// logging is true where --log says where the log goes.
+var logging bool
+
+// logLevels are the values of --log-level.
+var logLevels = map[string]logrus.Level{"error": logrus.ErrorLevel, "warning": logrus.WarnLevel, "debug": logrus.DebugLevel}
 
 // setupLog opens the log. Engines read the last line of it when a command
 // fails, so it must exist before anything can.
 func setupLog(cmd *cli.Command) error {
 	logrus.SetOutput(os.Stderr)
-	if cmd.Bool("debug") {
-		logrus.SetLevel(logrus.DebugLevel)
+	level, ok := logLevels[cmd.String("log-level")]
+	if !ok {
+		return &errdefs.Error{Doing: "set the log level", Err: fmt.Errorf("unknown level %q", cmd.String("log-level")),
+			Hint: "--log-level is error, warning or debug"}
 	}
+	if cmd.Bool("debug") {
+		level = logrus.DebugLevel
+	}
+	logrus.SetLevel(level)
 	switch f := cmd.String("log-format"); f {
 	case "text":
 	case "json":
@@ -28,40 +40,103 @@ func setupLog(cmd *cli.Command) error {
 	default:
 		return &errdefs.Error{Doing: "set the log format", Err: fmt.Errorf("unknown format %q", f), Hint: "--log-format is text or json"}
 	}
-	path := cmd.String("log")
-	if path == "" {
-		return nil
+	if dest := cmd.String("log"); dest != "" {
+		logging = true
+		return errdefs.Doing(openLog(dest), "open the log (--log)")
 	}
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
-	if err != nil {
-		return errdefs.Doing(err, "open the log (--log)")
-	}
-	logFile = f
-	logrus.SetOutput(f)
 	return nil
+}
+
+// openLog has the log go to dest: a file, as PATH or file:PATH, or a service,
+// as journald:NAME or syslog:NAME. runc knows files alone.
+func openLog(dest string) error {
+	kind, rest, ok := strings.Cut(dest, ":")
+	switch {
+	case self == asRunc || !ok:
+		return logToFile(dest)
+	case kind == "file":
+		return logToFile(rest)
+	case kind == "journald":
+		return logToService(syslog.Journal, rest)
+	case kind == "syslog":
+		return logToService(syslog.Syslog, rest)
+	case self == asCrun:
+		return &errdefs.Error{Err: fmt.Errorf("unknown log type %q", dest), Hint: "it is file:PATH, journald:NAME or syslog:NAME"}
+	}
+	return logToFile(dest)
+}
+
+func logToFile(path string) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
+	if err == nil {
+		logrus.SetOutput(f)
+	}
+	return err
+}
+
+func logToService(service syslog.Service, name string) error {
+	if name == "" {
+		name = string(self)
+	}
+	w, err := syslog.Open(service, name)
+	if err == nil {
+		logrus.SetOutput(io.Discard)
+		logrus.AddHook(serviceLog{w})
+	}
+	return err
+}
+
+// serviceLog sends what is logged to a log service. With --log-format json the
+// message is the line of JSON, as crun's.
+type serviceLog struct{ *syslog.Writer }
+
+// Levels implements logrus.Hook.
+func (serviceLog) Levels() []logrus.Level { return logrus.AllLevels }
+
+// Fire implements logrus.Hook.
+func (l serviceLog) Fire(e *logrus.Entry) error {
+	text := e.Message
+	if step, ok := e.Data["step"]; ok {
+		text = fmt.Sprint(step, ": ", text)
+	}
+	if _, json := e.Logger.Formatter.(*logrus.JSONFormatter); json {
+		if line, err := e.Bytes(); err == nil {
+			text = strings.TrimSuffix(string(line), "\n")
+		}
+	}
+	severity := syslog.Error
+	switch e.Level {
+	case logrus.DebugLevel:
+		severity = syslog.Debug
+	case logrus.WarnLevel:
+		severity = syslog.Warning
+	}
+	return l.Write(severity, text)
 }
 
 // logError writes err to standard error and, where there is one, as the last
 // line of the log.
 func logError(err error) {
-	fmt.Fprintln(os.Stderr, "rung:", err)
-	if logFile != nil {
+	fmt.Fprintf(os.Stderr, "%s: %v\n", self, err)
+	if logging {
 		logrus.Error(err.Error())
 	}
 }
 
 // warn logs what is worth saying but no error.
 func warn(text string) {
-	if logFile != nil {
+	switch {
+	case !logrus.IsLevelEnabled(logrus.WarnLevel):
+	case logging:
 		logrus.Warn(text)
-		return
+	default:
+		fmt.Fprintf(os.Stderr, "%s: warning: %s\n", self, text)
 	}
-	fmt.Fprintln(os.Stderr, "rung: warning:", text)
 }
 
 // trace returns what logs the steps of a command, where that is asked for.
-func trace(cmd *cli.Command) func(string, time.Duration) {
-	if !cmd.Bool("debug") {
+func trace() func(string, time.Duration) {
+	if !logrus.IsLevelEnabled(logrus.DebugLevel) {
 		return nil
 	}
 	return func(step string, d time.Duration) {

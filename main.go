@@ -18,10 +18,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"runtime/debug"
+	"strings"
 
-	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/urfave/cli/v3"
 
 	"github.com/rungoci/rung/internal/errdefs"
@@ -53,7 +52,12 @@ func init() {
 
 func main() {
 	sysmon.Calm()
-	err := app(called(os.Args)).Run(context.Background(), os.Args)
+	self = calledAs(os.Args[0])
+	root, args := app(called(os.Args)), os.Args
+	if self == asCrun {
+		args = getopt(root, args)
+	}
+	err := root.Run(context.Background(), args)
 	var code exitCode
 	var failed *failure
 	switch {
@@ -99,9 +103,12 @@ func called(args []string) string {
 	for i := 1; i < len(args); i++ {
 		switch arg := args[i]; arg {
 		case "--debug", "--systemd-cgroup":
-		case "--root", "--log", "--log-format", "--rootless":
+		case "--root", "--log", "--log-format", "--log-level", "--cgroup-manager", "--rootless":
 			i++
 		default:
+			if strings.HasPrefix(arg, "--") && strings.IndexByte(arg, '=') > 0 {
+				continue
+			}
 			for _, c := range commands {
 				if c.name == arg {
 					return arg
@@ -118,7 +125,7 @@ func called(args []string) string {
 // start.
 func app(only string) *cli.Command {
 	root := &cli.Command{
-		Name:            "rung",
+		Name:            string(self),
 		Usage:           "run containers from OCI bundles",
 		Description:     description,
 		Version:         version,
@@ -126,10 +133,12 @@ func app(only string) *cli.Command {
 		HideHelpCommand: false,
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "root", Value: defaultRoot(), Usage: "folder that keeps the containers' state (should be on a tmpfs)"},
-			&cli.StringFlag{Name: "log", Usage: "file that the log is appended to, besides standard error"},
+			&cli.StringFlag{Name: "log", Usage: "append the log to `DEST`, besides standard error: a file, as [file:]PATH, or journald:NAME or syslog:NAME"},
 			&cli.StringFlag{Name: "log-format", Value: "text", Usage: "format of the log: text or json"},
-			&cli.BoolFlag{Name: "debug", Usage: "log each step and how long it took"},
+			&cli.StringFlag{Name: "log-level", Value: self.logLevel(), Usage: "what is logged at least: error, warning or debug"},
+			&cli.BoolFlag{Name: "debug", Usage: "log each step and how long it took, as --log-level debug does"},
 			&cli.BoolFlag{Name: "systemd-cgroup", Usage: "let systemd make the cgroups; cgroupsPath is then slice:prefix:name"},
+			&cli.StringFlag{Name: "cgroup-manager", Usage: "who makes the cgroups: cgroupfs, systemd, or disabled for none; goes before --systemd-cgroup"},
 			&cli.StringFlag{Name: "rootless", Value: "auto", Usage: "go on where cgroups are out of reach: true, false or auto"},
 		},
 		Before: func(ctx context.Context, cmd *cli.Command) (context.Context, error) {
@@ -160,35 +169,19 @@ func app(only string) *cli.Command {
 
 // usageError is one line, where cli would print the whole help.
 func usageError(_ context.Context, cmd *cli.Command, err error, _ bool) error {
-	help := "rung help"
-	if cmd.Name != "rung" {
+	help := string(self) + " help"
+	if cmd.Name != string(self) {
 		help += " " + cmd.Name
 	}
-	return &errdefs.Error{Err: err, Hint: help + " shows what there is"}
+	err = &errdefs.Error{Err: err, Hint: help + " shows what there is"}
+	if status := self.usageStatus(); status != 1 {
+		return &failure{err, status}
+	}
+	return err
 }
 
 func init() {
-	cli.VersionPrinter = func(*cli.Command) {
-		fmt.Println("rung version", version)
-		if gitCommit != "" {
-			fmt.Println("commit:", gitCommit)
-		}
-		fmt.Println("spec:", specs.Version)
-		fmt.Println("go:", runtime.Version())
-	}
-}
-
-// defaultRoot is /run/rung, or a folder of the user's own for anyone but root,
-// and for the root of a user namespace that a user made (rootless Podman).
-func defaultRoot() string {
-	dir := os.Getenv("XDG_RUNTIME_DIR")
-	if dir == "" {
-		return "/run/rung"
-	}
-	if os.Geteuid() != 0 || os.Getenv("USER") != "root" && libcontainer.InUserNamespace() {
-		return dir + "/rung"
-	}
-	return "/run/rung"
+	cli.VersionPrinter = func(*cli.Command) { printVersion(os.Stdout) }
 }
 
 // checkRoot refuses the root of the host: every folder in it would be taken
@@ -218,13 +211,18 @@ func arguments(cmd *cli.Command, least, most int) ([]string, error) {
 	return nil, fmt.Errorf("%s needs %s argument(s), not %d (hint: rung help %s)", cmd.Name, want, len(args), cmd.Name)
 }
 
-// withContainer loads the container that the only argument names and calls do.
+// withContainer calls do with the container that the only argument names.
 func withContainer(cmd *cli.Command, do func(*libcontainer.Container) error) error {
 	args, err := arguments(cmd, 1, 1)
 	if err != nil {
 		return err
 	}
-	c, err := libcontainer.Load(cmd.String("root"), args[0])
+	return onContainer(cmd, args[0], do)
+}
+
+// onContainer calls do with the container id.
+func onContainer(cmd *cli.Command, id string, do func(*libcontainer.Container) error) error {
+	c, err := libcontainer.Load(cmd.String("root"), id)
 	if err != nil {
 		return err
 	}

@@ -281,8 +281,8 @@ func logTo(t *testing.T, args ...string) string {
 	path := filepath.Join(t.TempDir(), "log")
 	level, formatter := logrus.GetLevel(), logrus.StandardLogger().Formatter
 	t.Cleanup(func() {
-		logFile.Close()
-		logFile = nil
+		logrus.StandardLogger().Out.(*os.File).Close()
+		logging = false
 		logrus.SetOutput(os.Stderr)
 		logrus.SetLevel(level)
 		logrus.SetFormatter(formatter)
@@ -383,7 +383,7 @@ func TestCalled(t *testing.T) {
 	}
 	for _, tt := range []struct{ args, want string }{
 		{"", ""}, {"run x", "run"}, {"--root run state x", "state"}, {"--debug --systemd-cgroup --log l --log-format json exec x", "exec"},
-		{"--rootless true list", "list"}, {"--root=/r list", ""}, {"help run", ""}, {"--help", ""}, {"nothing", ""}, {"--root", ""}, {"-h run", ""},
+		{"--rootless true list", "list"}, {"--root=/r list", "list"}, {"--log-level debug --cgroup-manager disabled --log-format=json kill x", "kill"}, {"-d list", ""}, {"help run", ""}, {"--help", ""}, {"nothing", ""}, {"--root", ""}, {"-h run", ""},
 	} {
 		if got := called(strings.Fields("rung " + tt.args)); got != tt.want {
 			t.Errorf("rung %s calls %q, want %q", tt.args, got, tt.want)

@@ -9,25 +9,20 @@ import (
 )
 
 func pauseCommand() *cli.Command {
-	return &cli.Command{
-		Name:            "pause",
-		HideHelpCommand: true,
-		Usage:           "freeze all processes of a container",
-		ArgsUsage:       "CONTAINER-ID",
-		Action: func(_ context.Context, cmd *cli.Command) error {
-			return withContainer(cmd, (*libcontainer.Container).Pause)
-		},
-	}
+	return verb("pause", "freeze all processes of a container", (*libcontainer.Container).Pause)
 }
 
 func resumeCommand() *cli.Command {
+	return verb("resume", "undo pause", (*libcontainer.Container).Resume)
+}
+
+// verb is a command that takes a container and nothing else.
+func verb(name, usage string, do func(*libcontainer.Container) error) *cli.Command {
 	return &cli.Command{
-		Name:            "resume",
+		Name:            name,
 		HideHelpCommand: true,
-		Usage:           "undo pause",
+		Usage:           usage,
 		ArgsUsage:       "CONTAINER-ID",
-		Action: func(_ context.Context, cmd *cli.Command) error {
-			return withContainer(cmd, (*libcontainer.Container).Resume)
-		},
+		Action:          func(_ context.Context, cmd *cli.Command) error { return withContainer(cmd, do) },
 	}
 }

@@ -53,6 +53,9 @@ processes are numbered as the host sees them.`,
 			if format == "json" {
 				return json.NewEncoder(os.Stdout).Encode(pids)
 			}
+			if self == asCrun && len(args) == 1 {
+				return printPids(pids)
+			}
 			table, err := runPS(ctx, args[1:])
 			if err != nil {
 				return err
@@ -122,6 +125,16 @@ func onlyPids(table []byte, pids []int) ([]byte, error) {
 		}
 	}
 	return out, nil
+}
+
+// printPids prints the table of crun, which has no other column.
+func printPids(pids []int) error {
+	out := []byte("PID\n")
+	for _, pid := range pids {
+		out = append(strconv.AppendInt(out, int64(pid), 10), '\n')
+	}
+	_, err := os.Stdout.Write(out)
+	return err
 }
 
 func notAPid(line []byte) error {

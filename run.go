@@ -19,7 +19,6 @@ status, or 128 and the number of the signal that ended it.`,
 		Flags: append(createFlags(),
 			&cli.BoolFlag{Name: "detach", Aliases: []string{"d"}, Usage: "return when the program runs"},
 			&cli.BoolFlag{Name: "keep", Usage: "do not delete the container when it ends"},
-			&cli.BoolFlag{Name: "no-subreaper", Usage: "do not reap what the container leaves behind"},
 		),
 		Action: func(ctx context.Context, cmd *cli.Command) error {
 			o, err := createOptions(cmd)

@@ -19,9 +19,10 @@ func specCommand() *cli.Command {
 		Name:            "spec",
 		HideHelpCommand: true,
 		Usage:           "write an example config.json",
-		Description:     "The example runs sh on a terminal in the root filesystem \"rootfs\" beside it. A file that is there is not overwritten.",
+		Description:     "The example runs sh on a terminal in the root filesystem \"rootfs\" beside it. A config.json that is there is not overwritten; the file of --file is.",
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "bundle", Aliases: []string{"b"}, Usage: "folder to write to (default: the current one)"},
+			&cli.StringFlag{Name: "file", Aliases: []string{"f"}, Usage: "write to this file, relative to the folder of --bundle (default: config.json)"},
 			&cli.BoolFlag{Name: "rootless", Usage: "an example for a user without privileges"},
 		},
 		Action: func(_ context.Context, cmd *cli.Command) error {
@@ -36,19 +37,33 @@ func specCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			path := filepath.Join(cmd.String("bundle"), bundle.ConfigFile)
-			f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
-			if errors.Is(err, os.ErrExist) {
-				return &errdefs.Error{Doing: "write an example", Err: errors.New(path + " exists"), Hint: "remove it first, or name another folder with --bundle"}
-			}
+			f, err := createSpec(cmd.String("bundle"), cmd.String("file"))
 			if err != nil {
-				return errdefs.Doing(err, "write an example")
+				return err
 			}
 			_, err = f.Write(append(out, '\n'))
 			if cerr := f.Close(); err == nil {
 				err = cerr
 			}
-			return errdefs.Doing(err, "write "+path)
+			return errdefs.Doing(err, "write "+f.Name())
 		},
 	}
+}
+
+// createSpec opens the file to write the example to: config.json in the folder
+// dir, which must not be there, or file, which may.
+func createSpec(dir, file string) (*os.File, error) {
+	path, exclusive := filepath.Join(dir, bundle.ConfigFile), os.O_EXCL
+	if file != "" {
+		path, exclusive = file, os.O_TRUNC
+		if !filepath.IsAbs(file) {
+			path = filepath.Join(dir, file)
+		}
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|exclusive, 0o666)
+	if errors.Is(err, os.ErrExist) {
+		return nil, &errdefs.Error{Doing: "write an example", Err: errors.New(path + " exists"),
+			Hint: "remove it first, or name another folder with --bundle, or another file with --file"}
+	}
+	return f, errdefs.Doing(err, "write an example")
 }

@@ -25,7 +25,15 @@ func stateCommand() *cli.Command {
 				if err != nil {
 					return err
 				}
-				info.Owner = ownerName(info.Owner)
+				switch self {
+				case asRunc:
+					info.Owner = "" // which runc's list alone fills in
+				case asCrun:
+					info.OCIVersion = "1.0.0" // which crun says of all
+					fallthrough
+				default:
+					info.Owner = ownerName(info.Owner)
+				}
 				var out bytes.Buffer
 				if err := json.Indent(&out, jsonfield.Marshal(info), "", "  "); err != nil {
 					return err

@@ -184,7 +184,8 @@ const (
 var kinds = map[string]string{
 	"root": folder, "bundle": folder, "log": file, "log-format": "text json", "rootless": "auto true false",
 	"console-socket": file, "pidfd-socket": file, "pid-file": file, "process": file, "resources": file,
-	"format": "table json", "cpu-idle": "0 1",
+	"format": "table json", "cpu-idle": "0 1", "config": file, "file": file, "log-level": "error warning debug",
+	"cgroup-manager": "cgroupfs systemd disabled",
 }
 
 func kindOf(flag string) string { return kinds[flag] }

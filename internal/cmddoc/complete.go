@@ -2,6 +2,8 @@ package cmddoc
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 )
 
@@ -30,10 +32,10 @@ func bash(t command) string {
 	var b strings.Builder
 	n := t.Name
 	fmt.Fprintf(&b, "# bash completion for %s\n\n", n)
-	fmt.Fprintf(&b, `# Completes the value of a flag: FLAG WORD.
+	fmt.Fprintf(&b, `# Completes the value of a flag: FLAG WORD COMMAND.
 _%[1]s_value() {
 	local words
-	case $1 in
+	case $3:$1 in
 %[2]s	*) return ;;
 	esac
 	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$2")
@@ -79,7 +81,7 @@ _%[1]s() {
 		esac
 	done
 	if [[ $values == *" $prev "* ]]; then
-		_%[1]s_value "$prev" "$cur"
+		_%[1]s_value "$prev" "$cur" "$command"
 	elif [[ $cur == -* && $word == 0 || $cur == -* && $command != exec && $command != ps ]]; then
 		mapfile -t COMPREPLY < <(compgen -W "$flags" -- "$cur")
 	elif [[ -z $command || $command == help && $word == 0 ]]; then
@@ -123,27 +125,33 @@ func valueFlags(flags []flag) []string {
 	return out
 }
 
-// bashValues returns the cases of _rung_value. A short flag may mean different
-// things to different commands, so the command is asked for as well.
+// bashValues returns the cases of _rung_value: COMMAND:FLAG, since a short flag
+// may mean different things to different commands.
 func bashValues(t command) string {
-	var b strings.Builder
-	seen := map[string]bool{}
+	byKind := map[string][]string{}
 	for _, c := range append([]command{t}, t.Commands...) {
+		name := c.Name
+		if name == t.Name {
+			name = ""
+		}
 		for _, f := range c.Flags {
-			pattern := strings.Join(f.spellings(), " | ")
-			kind := kindOf(f.Long[0])
-			if f.Value == "" || kind == "" || seen[pattern] {
-				continue
+			if kind := kindOf(f.Long[0]); f.Value != "" && kind != "" {
+				for _, s := range f.spellings() {
+					byKind[kind] = append(byKind[kind], name+":"+s)
+				}
 			}
-			seen[pattern] = true
-			switch kind {
-			case folder:
-				fmt.Fprintf(&b, "\t%s)\n\t\tcompopt -o filenames 2>/dev/null\n\t\tmapfile -t COMPREPLY < <(compgen -d -- \"$2\")\n\t\treturn\n\t\t;;\n", pattern)
-			case file:
-				fmt.Fprintf(&b, "\t%s)\n\t\tcompopt -o filenames 2>/dev/null\n\t\tmapfile -t COMPREPLY < <(compgen -f -- \"$2\")\n\t\treturn\n\t\t;;\n", pattern)
-			default:
-				fmt.Fprintf(&b, "\t%s) words='%s' ;;\n", pattern, kind)
-			}
+		}
+	}
+	var b strings.Builder
+	for _, kind := range slices.Sorted(maps.Keys(byKind)) {
+		pattern := strings.Join(byKind[kind], " | ")
+		switch kind {
+		case folder:
+			fmt.Fprintf(&b, "\t%s)\n\t\tcompopt -o filenames 2>/dev/null\n\t\tmapfile -t COMPREPLY < <(compgen -d -- \"$2\")\n\t\treturn\n\t\t;;\n", pattern)
+		case file:
+			fmt.Fprintf(&b, "\t%s)\n\t\tcompopt -o filenames 2>/dev/null\n\t\tmapfile -t COMPREPLY < <(compgen -f -- \"$2\")\n\t\treturn\n\t\t;;\n", pattern)
+		default:
+			fmt.Fprintf(&b, "\t%s) words='%s' ;;\n", pattern, kind)
 		}
 	}
 	return b.String()

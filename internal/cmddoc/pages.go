@@ -42,6 +42,14 @@ var pages = map[string]extra{
 		text: `Containers are kept track of below the folder of --root. Each command asks the kernel how a container stands; nothing
 runs in the background. If a command is killed at any point, rung delete --force clears up after it.
 
+Called by the name runc or crun, through a link, it is that program for its caller where the two differ: the default of --root, what
+--version, state, list and ps print, exit statuses, and with crun how a command line may be written. See docs/compatibility.md.
+
+--log sends the log to journald with journald:NAME and to /dev/log with syslog:NAME, where NAME is what the lines are shown to be
+of. Errors are written to standard error as well.
+
+With --cgroup-manager disabled a container has no cgroup of its own but is in that of the caller, without limits.
+
 Global options stand before the command. A command's own options may stand before and after its argument, except those of exec and
 ps, which end at the container's id.`,
 		exit: `0 on success, 1 on an error. rung run and rung exec end with the exit status of the program; see their pages.`,
@@ -72,9 +80,12 @@ With process.terminal set in config.json the terminal's master is sent to --cons
 namespace, and the state folder. The hooks poststop are run; that one fails is a warning.
 
 A state folder that is damaged is cleared as far as its journal tells; if not even that can be read, cgroups may be left, and a
-warning says so.`,
+warning says so.
+
+With --regex, one that cannot be deleted does not keep the others, and the exit status is 1. That none matches is no error.`,
 		examples: []example{
 			{"End and remove a container, whatever state it is in:", "rung delete --force web"},
+			{"Remove all containers of a job, whatever they do:", "rung delete --force --regex '^job7-[0-9]+$'"},
 			{"Remove all containers that have stopped:", "rung list --format json | jq -r '.[] | select(.status == \"stopped\") | .id' |\n  xargs -r -n 1 rung delete"},
 		},
 		files: stateFiles, also: []string{"rung-kill(8)", "rung-list(8)"},
@@ -146,6 +157,7 @@ other signal is delivered when that is resumed.
 Names such as RTMIN+3 are those of the C library.`,
 		examples: []example{
 			{"Ask the program to end, then end it:", "rung kill web\nrung kill web KILL"},
+			{"Tell all web servers to read their configuration:", "rung kill --regex '^web' HUP"},
 			{"Have systemd in a container shut down:", "rung kill machine RTMIN+3"},
 		},
 		also: []string{"rung-delete(8)", "rung-pause(8)", "signal(7)"},
