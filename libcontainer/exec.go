@@ -248,7 +248,7 @@ func (o *Options) join(ctx context.Context, c *Container, target *launch.Target,
 	spec := &specs.Spec{
 		Version: c.state.OCIVersion,
 		Process: p,
-		Linux:   &specs.Linux{Personality: c.state.Exec.Personality},
+		Linux:   &specs.Linux{Personality: c.state.Exec.Personality, MemoryPolicy: c.state.Exec.MemoryPolicy},
 	}
 	res, err := launch.Create(ctx, &launch.Request{
 		Dir:    c.dir,

@@ -6,7 +6,7 @@ import (
 
 // This file is the one place that says what the spec knows and rung does not
 // do yet. What config.json asks for and rung would leave out must be refused:
-// a container without the memory policy that was asked for is not the
+// a container without the network device that was asked for is not the
 // container that was asked for. Who implements something deletes its row.
 
 // unsupported has a row for each such thing.
@@ -18,10 +18,6 @@ var unsupported = [...]struct {
 }{
 	{"network devices", func(_ *specs.Spec, l *specs.Linux) string {
 		return when(len(l.NetDevices) > 0, "linux.netDevices")
-	}},
-	{"memory policies", func(_ *specs.Spec, l *specs.Linux) string {
-		p := l.MemoryPolicy
-		return when(p != nil && (p.Mode != "" || p.Nodes != "" || len(p.Flags) > 0), "linux.memoryPolicy")
 	}},
 }
 

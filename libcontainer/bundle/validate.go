@@ -28,6 +28,7 @@ var checks = [...]func(*validator) error{
 	(*validator).devices,
 	(*validator).paths,
 	(*validator).personality,
+	(*validator).memoryPolicy,
 	(*validator).intelRdt,
 	(*validator).seccomp,
 	(*validator).resources,

@@ -276,6 +276,9 @@ func (in *inside) attributes() error {
 	if err := process.SetIOPriority(p.IOPriority); err != nil {
 		return err
 	}
+	if err := process.SetMemoryPolicy(in.spec.Linux.MemoryPolicy); err != nil {
+		return err
+	}
 	return process.SetPersonality(in.spec.Linux.Personality)
 }
 

@@ -204,7 +204,7 @@ func (c *creation) identify() (err error) {
 
 // inherited is what the record keeps of config.json for exec.
 func (c *creation) inherited() *state.Exec {
-	e := &state.Exec{Process: jsonfield.Marshal(c.spec.Process), Personality: c.spec.Linux.Personality,
+	e := &state.Exec{Process: jsonfield.Marshal(c.spec.Process), Personality: c.spec.Linux.Personality, MemoryPolicy: c.spec.Linux.MemoryPolicy,
 		Chroot: !c.hasNew(specs.MountNamespace), Userns: c.userns, NoKeyring: c.NoKeyring}
 	if s := c.spec.Linux.Seccomp; bundle.WantsFilter(s) {
 		e.Seccomp = &state.Seccomp{ListenerPath: s.ListenerPath, ListenerMetadata: s.ListenerMetadata}

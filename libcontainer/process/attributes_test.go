@@ -8,6 +8,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"unsafe"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -274,6 +275,37 @@ func TestSetPersonality(t *testing.T) {
 		return errors.Join(
 			check(SetPersonality(&specs.LinuxPersonality{Domain: "HURD"}), 0, "linux.personality.domain"),
 			check(SetPersonality(&specs.LinuxPersonality{Domain: specs.PerLinux, Flags: []specs.LinuxPersonalityFlag{"X"}}), 0, "linux.personality.flags[0]"))
+	})
+}
+
+func TestSetMemoryPolicy(t *testing.T) {
+	if unix.SetMemPolicy(unix.MPOL_DEFAULT, nil) == unix.ENOSYS {
+		t.Skip("this kernel was built without NUMA")
+	}
+	onThread(t, 0, func() error {
+		// The first word of get_mempolicy(2) without an address.
+		mode := func() (mode int32) {
+			unix.RawSyscall6(unix.SYS_GET_MEMPOLICY, uintptr(unsafe.Pointer(&mode)), 0, 0, 0, 0, 0)
+			return mode
+		}
+		for _, step := range []struct {
+			in   *specs.LinuxMemoryPolicy
+			want int32
+		}{
+			{&specs.LinuxMemoryPolicy{Mode: specs.MpolBind, Nodes: "0", Flags: []specs.MemoryPolicyFlagType{specs.MpolFStaticNodes}},
+				unix.MPOL_BIND | unix.MPOL_F_STATIC_NODES},
+			{nil, unix.MPOL_BIND | unix.MPOL_F_STATIC_NODES},
+			{&specs.LinuxMemoryPolicy{Mode: specs.MpolInterleave, Nodes: "0"}, unix.MPOL_INTERLEAVE},
+			{&specs.LinuxMemoryPolicy{Mode: specs.MpolLocal}, unix.MPOL_LOCAL},
+			{&specs.LinuxMemoryPolicy{Mode: specs.MpolDefault}, unix.MPOL_DEFAULT},
+		} {
+			if err := SetMemoryPolicy(step.in); err != nil || mode() != step.want {
+				return fmt.Errorf("%+v gave %#x: %v", step.in, mode(), err)
+			}
+		}
+		return errors.Join(
+			check(SetMemoryPolicy(&specs.LinuxMemoryPolicy{Mode: "BIND"}), 0, "linux.memoryPolicy.mode"),
+			check(SetMemoryPolicy(&specs.LinuxMemoryPolicy{Mode: specs.MpolBind, Nodes: "1000"}), unix.EINVAL, "linux.memoryPolicy", "MPOL_BIND", "nodes is in this machine"))
 	})
 }
 

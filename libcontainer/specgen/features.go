@@ -36,7 +36,7 @@ func Features(mountOptions []string, supported func(specs.LinuxSeccompFlag) bool
 }
 
 func linuxFeatures(supported func(specs.LinuxSeccompFlag) bool) *features.Linux {
-	linux := &features.Linux{
+	return &features.Linux{
 		Namespaces:   acceptedNamespaces(),
 		Capabilities: capname.Names(),
 		Cgroup: &features.Cgroup{
@@ -68,17 +68,11 @@ func linuxFeatures(supported func(specs.LinuxSeccompFlag) bool) *features.Linux 
 			id := []specs.LinuxIDMapping{{Size: 1}}
 			s.Mounts = []specs.Mount{{Destination: "/x", Source: "/x", Options: []string{"bind", "idmap"}, UIDMappings: id, GIDMappings: id}}
 		})}},
+		MemoryPolicy: &features.MemoryPolicy{Modes: acceptedPolicies(), Flags: acceptedPolicyFlags()},
 		NetDevices: &features.NetDevices{Enabled: accepts(func(s *specs.Spec) {
 			s.Linux.NetDevices = map[string]specs.LinuxNetDevice{"eth0": {}}
 		})},
 	}
-	if modes := acceptedPolicies(); len(modes) > 0 {
-		linux.MemoryPolicy = &features.MemoryPolicy{
-			Modes: modes,
-			Flags: []string{string(specs.MpolFNumaBalancing), string(specs.MpolFRelativeNodes), string(specs.MpolFStaticNodes)},
-		}
-	}
-	return linux
 }
 
 // accepts says whether a configuration with change in it is valid.
@@ -157,6 +151,18 @@ func acceptedPolicies() []string {
 		}
 		if *accepts(func(s *specs.Spec) { s.Linux.MemoryPolicy = policy }) {
 			names = append(names, string(mode))
+		}
+	}
+	return names
+}
+
+func acceptedPolicyFlags() []string {
+	var names []string
+	for _, flag := range [...]specs.MemoryPolicyFlagType{specs.MpolFNumaBalancing, specs.MpolFRelativeNodes, specs.MpolFStaticNodes} {
+		if *accepts(func(s *specs.Spec) {
+			s.Linux.MemoryPolicy = &specs.LinuxMemoryPolicy{Mode: specs.MpolBind, Nodes: "0", Flags: []specs.MemoryPolicyFlagType{flag}}
+		}) {
+			names = append(names, string(flag))
 		}
 	}
 	return names

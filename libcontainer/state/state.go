@@ -73,6 +73,8 @@ type Exec struct {
 	Process jsonfield.Raw `json:"process"`
 	// Personality is linux.personality.
 	Personality *specs.LinuxPersonality `json:"personality,omitempty"`
+	// MemoryPolicy is linux.memoryPolicy.
+	MemoryPolicy *specs.LinuxMemoryPolicy `json:"memoryPolicy,omitempty"`
 	// Chroot says that the root filesystem is not the root of a mount
 	// namespace, but the init's by chroot(2).
 	Chroot bool `json:"chroot,omitempty"`

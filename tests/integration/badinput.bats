@@ -497,7 +497,6 @@ other_version() {
 		says "$field"
 	done <<-'END'
 		linux.netDevices|.linux.netDevices = {eth0: {}}
-		linux.memoryPolicy|.linux.memoryPolicy = {mode: "MPOL_DEFAULT"}
 	END
 }
 

@@ -468,6 +468,46 @@ scheduled() {
 	prints machine=x86_64
 }
 
+# memory_policy JSON: sets linux.memoryPolicy.
+memory_policy() {
+	peer_lacks "does not know it"
+	[[ -e /proc/self/numa_maps ]] || skip "this kernel was built without NUMA"
+	config '.linux.memoryPolicy = ($j | fromjson)' --arg j "$1"
+}
+
+@test "memory policy: of the program and of what exec runs" {
+	# Of a page that is the program's own.
+	local policy='grep stack /proc/self/numa_maps | cut -d " " -f 2'
+	memory_policy '{"mode": "MPOL_INTERLEAVE", "nodes": "0"}'
+	shell "$policy"
+	run_ct
+	equal interleave:0 "$out"
+	memory_policy '{"mode": "MPOL_BIND", "nodes": "0", "flags": ["MPOL_F_STATIC_NODES"]}'
+	run_ct
+	equal bind=static:0 "$out"
+	memory_policy '{"mode": "MPOL_PREFERRED", "nodes": "0", "flags": ["MPOL_F_RELATIVE_NODES"]}'
+	running
+	rung exec "$CT" /bin/sh -c "$policy"
+	equal prefer=relative:0 "$out"
+	delete --force
+	memory_policy '{"mode": "MPOL_DEFAULT"}'
+	shell "$policy"
+	run_ct
+	equal default "$out"
+}
+
+@test "memory policy: what cannot be is an error that names the field" {
+	memory_policy '{"nodes": "0"}'
+	create_fails
+	says linux.memoryPolicy.mode "invalid memory policy mode"
+	memory_policy '{"mode": "MPOL_DEFAULT", "nodes": "0-7"}'
+	create_fails
+	says linux.memoryPolicy.nodes "mode requires 0 nodes but got 8"
+	memory_policy '{"mode": "MPOL_BIND", "nodes": "1000"}'
+	create_fails
+	says linux.memoryPolicy MPOL_BIND "invalid argument"
+}
+
 @test "personality: an unknown domain or flag is an error that names the field" {
 	peer_lacks "does not know it"
 	config '.linux.personality = {domain: "SVR4"}'
