@@ -15,7 +15,8 @@ import (
 const keyUserSearch = 0x00080000
 
 // keyOtherSearch is KEY_OTH_SEARCH: so may everybody else. In a user namespace
-// the owner of a keyring is not always who joins it.
+// the owner of a keyring is not always who joins it. The owner needs the bit of
+// the user all the same: the kernel looks at one of the two only.
 const keyOtherSearch = 0x00000008
 
 // NewSessionKeyring gives the calling thread a session keyring of its own, so
@@ -32,7 +33,7 @@ func NewSessionKeyring(name string, userns bool) error {
 	if err == nil {
 		search := uint32(keyUserSearch)
 		if userns {
-			search = keyOtherSearch
+			search |= keyOtherSearch
 		}
 		err = unix.KeyctlSetperm(id, perm|search)
 	}
