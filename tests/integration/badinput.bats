@@ -24,6 +24,7 @@ load helpers
 }
 
 @test "bad: a bundle that is not readable" {
+	needs_root "it becomes another user"
 	# Root may read everything, so it is somebody else who calls.
 	install -m 755 "$RUNG" "$WORK/rung"
 	install -d -o 1000 -g 1000 "$WORK/mine"

@@ -18,7 +18,7 @@ enter_test_cgroup() {
   local mount
   mount=$(tracking_mount)
   OLD_CGROUP=$mount$(own_cgroup "$mount")
-  PARENT=/$TAG
+  PARENT=$CGROUP_BASE/$TAG
   TRACK=$mount$PARENT
   mkdir "$TRACK" "$TRACK/runner"
   echo $BASHPID >"$TRACK/runner/cgroup.procs"
@@ -78,7 +78,7 @@ needs_v2() { [[ $CGROUP_MODE == v2 ]] || skip "this host has cgroup $CGROUP_MODE
 
 has_controller() {
   if [[ $CGROUP_MODE == v2 ]]; then
-    [[ " $(</sys/fs/cgroup/cgroup.controllers) " == *" $1 "* ]]
+    [[ " $(<"/sys/fs/cgroup$CGROUP_BASE/cgroup.controllers") " == *" $1 "* ]]
   else
     controller_mount "$1" >/dev/null
   fi
@@ -98,7 +98,7 @@ needs_cgroup_file() {
   needs_controller "$1" "$(v2_name "$1")"
   file=$(v1_or_v2 "$2" "$3")
   if [[ $CGROUP_MODE == v2 ]]; then
-    echo "+$(v2_name "$1")" >/sys/fs/cgroup/cgroup.subtree_control
+    echo "+$(v2_name "$1")" >"/sys/fs/cgroup$CGROUP_BASE/cgroup.subtree_control"
     dir=$TRACK
   else
     dir=$(controller_mount "$1")/$TAG-look

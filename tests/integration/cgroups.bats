@@ -148,7 +148,7 @@ refused() {
 
 @test "cgroups: processes in them are killed with the container" {
 	local child
-	config '.linux.namespaces |= map(select(.type != "pid"))'
+	host_pids
 	config '(.mounts[] | select(.destination == "/sys/fs/cgroup")).options |= map(select(. != "ro"))'
 	make_fifo
 	shell 'd=/sys/fs/cgroup; test -d $d/pids && d=$d/pids; mkdir $d/sub; sleep 1000 & echo $! >$d/sub/cgroup.procs; echo $! >/fifo; wait'
@@ -588,6 +588,7 @@ block_device() {
 # --- devices ---
 
 @test "devices: the default ones can be used, others not, though they can be made" {
+	needs_root "without privileges device nodes are bound from the host, and none is filtered"
 	config '.linux.devices = [{path: "/dev/kmsg-like", type: "c", major: 1, minor: 11, fileMode: 438}]'
 	shell 'for d in null zero full random urandom; do head -c 1 </dev/$d >/dev/null || echo "no $d"; done
 		true </dev/kmsg-like || echo "no kmsg"'
@@ -597,6 +598,7 @@ block_device() {
 }
 
 @test "devices: without any rule only the default devices are allowed" {
+	needs_root "without privileges device nodes are bound from the host, and none is filtered"
 	config 'del(.linux.resources.devices) | .linux.devices = [{path: "/dev/kmsg-like", type: "c", major: 1, minor: 11, fileMode: 438}]'
 	shell 'true </dev/null && echo null; true </dev/kmsg-like || echo "no kmsg"'
 	try_rung run --bundle "$BUNDLE" "$CT"
@@ -604,6 +606,7 @@ block_device() {
 }
 
 @test "devices: rules are applied in their order" {
+	needs_root "without privileges device nodes are bound from the host, and none is filtered"
 	config '.linux.devices = [{path: "/dev/my-kmsg", type: "c", major: 1, minor: 11, fileMode: 438}]'
 	# Reading the kernel's log is a question of its own; opening it for writing is not.
 	shell 'true >/dev/my-kmsg && echo writable'
@@ -616,6 +619,7 @@ block_device() {
 }
 
 @test "devices: access r is not w" {
+	needs_root "without privileges device nodes are bound from the host, and none is filtered"
 	config '.linux.devices = [{path: "/dev/my-port", type: "c", major: 1, minor: 5, fileMode: 438}, {path: "/dev/my-kmsg", type: "c", major: 1, minor: 11, fileMode: 438}]'
 	config '.linux.resources.devices = [{allow: false, access: "rwm"}, {allow: true, type: "c", major: 1, minor: 11, access: "r"}]'
 	shell 'true >/dev/my-kmsg'
@@ -624,6 +628,7 @@ block_device() {
 }
 
 @test "devices: nodes of any number may be made with CAP_MKNOD, as with runc" {
+	needs_root "without privileges device nodes are bound from the host, and none is filtered"
 	config '.process.capabilities |= map_values(. + ["CAP_MKNOD"])'
 	shell 'mknod /tmp/node c 1 11 && mknod /tmp/disk b 7 200 && ls /tmp'
 	run_ct
@@ -633,6 +638,7 @@ node" "$out"
 }
 
 @test "devices: all of them with a rule that allows all" {
+	needs_root "without privileges device nodes are bound from the host, and none is filtered"
 	config '.linux.resources.devices = [{allow: true, access: "rwm"}] |
 		.linux.devices = [{path: "/dev/my-kmsg", type: "c", major: 1, minor: 11, fileMode: 438}]'
 	shell 'true >/dev/my-kmsg && echo writable'

@@ -21,7 +21,8 @@ setup() {
 	# A second kind of container: in the host's pid namespace, where the death
 	# of init does not end the rest, and with hooks, which take time.
 	make_bundle "$CT-2"
-	config '.linux.cgroupsPath = $p | .linux.namespaces |= map(select(.type != "pid")) |
+	host_pids
+	config '.linux.cgroupsPath = $p |
 		.hooks = {createRuntime: [{path: "/bin/true"}], createContainer: [{path: "/bin/true"}], poststop: [{path: "/bin/true"}]} |
 		.mounts += [{destination: "/var", type: "tmpfs", source: "tmpfs", options: ["tmpcopyup"]}]' --arg p "$PARENT/$CT"
 	shell 'sleep 1000 & sleep 1000'

@@ -281,6 +281,7 @@ x
 }
 
 @test "exec: a container without a pid or mount namespace of its own keeps its root" {
+	needs_root "without a mount namespace the root is a chroot"
 	config '.linux.namespaces |= map(select(.type != "mount" and .type != "pid")) | del(.linux.maskedPaths, .linux.readonlyPaths) | .mounts = []'
 	running
 	exec_ct "$CT" sh -c 'ls /; readlink /proc/self/root 2>&1 || true'
@@ -305,6 +306,7 @@ x
 }
 
 @test "exec: into a container that uses half of its 4 MiB" {
+	needs_controller memory
 	local dir=/sys/fs/cgroup/memory$PARENT/$CT usage
 	[[ $CGROUP_MODE != v2 ]] || dir=/sys/fs/cgroup$PARENT/$CT
 	give_helper

@@ -98,6 +98,13 @@ new_namespace() {
   done
 }
 
+# host_pids: leaves the container in the host's pid namespace. An ordinary user
+# may mount no proc for that, and gives the container the host's.
+host_pids() {
+  config '.linux.namespaces |= map(select(.type != "pid"))'
+  [[ $EUID == 0 ]] || config '(.mounts[] | select(.destination == "/proc")) |= (.type = "none" | .source = "/proc" | .options = ["rbind"])'
+}
+
 # --- running the binary ---
 
 # try_rung ARG...: runs the binary with the test's --root. Its exit status is
@@ -267,6 +274,19 @@ needs_program() {
 needs_own_machine() {
   [[ -n ${RUNG_TEST_OWN_MACHINE-} ]] || skip "it changes the host, so it is run in the virtual machine only (make test-vm)"
 }
+
+# needs_root REASON: skips where the tests run as an ordinary user.
+needs_root() { [[ $EUID == 0 ]] || skip "run by root only: $1"; }
+
+# What only root may do to the host ends the test of an ordinary user.
+if [[ $EUID != 0 ]]; then
+  mount() { needs_root "it mounts on the host"; }
+  chown() { needs_root "it gives files away"; }
+  mknod() { needs_root "it makes a device node on the host"; }
+  ip() { needs_root "it makes a network interface on the host"; }
+  unshare() { needs_root "it makes namespaces on the host"; }
+  nsenter() { needs_root "it enters namespaces"; }
+fi
 
 # --- waiting, always bounded ---
 

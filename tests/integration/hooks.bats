@@ -148,6 +148,7 @@ state_of() { jq -r ".$2" "$HOOKS/state.$1"; }
 }
 
 @test "hooks: prestart and createRuntime can reach the container's network by its pid" {
+	needs_root "the hook enters the network namespace"
 	needs_program nsenter jq ip
 	hook createRuntime net 'PATH=$PATH:/usr/sbin:/sbin; pid=$(jq .pid); nsenter -n -t $pid ip link set lo mtu 1234'
 	program cat /sys/class/net/lo/mtu

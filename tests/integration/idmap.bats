@@ -8,6 +8,7 @@
 load helpers
 
 setup() {
+	needs_root "only root may map the ids of a mount of the host"
 	setup_test
 	VOLUME=$WORK/volume
 	mkdir -p "$VOLUME/sub" "$WORK/sub"

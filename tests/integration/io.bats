@@ -54,7 +54,7 @@ two" "$out"
 }
 
 @test "io: run ends when the program does, though something it started holds the output" {
-	config '.linux.namespaces |= map(select(.type != "pid"))'
+	host_pids
 	shell 'sleep 1000 & echo started'
 	# In a pipe, for that has an end only when all its writers are gone.
 	timeout --foreground "$PATIENCE" bash -c '"$@" | cat' bash \
@@ -101,7 +101,7 @@ read" "$(<"$file")"
 }
 
 @test "exit: 128 and the number after a signal" {
-	config '.linux.namespaces |= map(select(.type != "pid"))'
+	host_pids
 	local n
 	for n in 1 2 6 9 11 15; do
 		shell "kill -$n \$\$"
@@ -222,7 +222,7 @@ read" "$(<"$file")"
 
 @test "run: reaps what the program leaves behind, as a subreaper" {
 	local orphan
-	config '.linux.namespaces |= map(select(.type != "pid"))'
+	host_pids
 	make_fifo
 	# The inner shell ends, and what it started loses its parent.
 	shell 'sh -c "sleep 0.1 & echo \$!" >/fifo; read -r x </go'

@@ -114,7 +114,7 @@ trapping() {
 @test "kill --all KILL reaches every process of a container without its own pid namespace" {
 	local child
 	make_fifo
-	config '.linux.namespaces |= map(select(.type != "pid"))'
+	host_pids
 	shell 'sleep 1000 & echo $! >/fifo; wait'
 	run_ct --detach
 	child=$(heard)
@@ -127,7 +127,7 @@ trapping() {
 	peer_lacks "needs --all for it"
 	local child
 	make_fifo
-	config '.linux.namespaces |= map(select(.type != "pid"))'
+	host_pids
 	shell 'sleep 1000 & echo $! >/fifo; wait'
 	run_ct --detach
 	child=$(heard)

@@ -202,7 +202,7 @@ load helpers
 @test "lifecycle: delete of a stopped container clears processes that outlived its init" {
 	local child
 	make_fifo
-	config '.linux.namespaces |= map(select(.type != "pid"))'
+	host_pids
 	shell 'sleep 1000 >/dev/null 2>&1 & echo $! >/fifo'
 	run_ct -d
 	child=$(heard)

@@ -22,7 +22,7 @@ row() { grep -E "^$1 " <<<"$out" | tr -s ' '; }
 	init=$(pid)
 	rung list
 	equal 2 "$(wc -l <<<"$out")"
-	matches "$(row "$CT")" "^$CT $init created $BUNDLE [0-9-]+T[0-9:.]+Z root *$"
+	matches "$(row "$CT")" "^$CT $init created $BUNDLE [0-9-]+T[0-9:.]+Z $(id -un) *$"
 	start
 	wait_for_status stopped
 	rung list
@@ -69,7 +69,7 @@ delete_all() {
 	create
 	rung list --format json
 	listed=$(jq -S '.[0] | del(.owner)' <<<"$out")
-	equal root "$(jq -r '.[0].owner' <<<"$out")"
+	equal "$(id -un)" "$(jq -r '.[0].owner' <<<"$out")"
 	rung state "$CT"
 	equal "$(jq -S 'del(.owner)' <<<"$out")" "$listed"
 	delete --force

@@ -5,6 +5,7 @@ load helpers
 load mounts
 
 @test "mounts: the default bundle's mounts, in the listed order" {
+	needs_root "the bundle of others is that of spec --rootless"
 	show_mounts
 	equal "proc" "$(fs_of /proc | cut -d' ' -f1)"
 	equal "tmpfs" "$(fs_of /dev | cut -d' ' -f1)"
@@ -225,6 +226,7 @@ tmpfs_flags() {
 }
 
 @test "mounts: noatime of a bind mount" {
+	needs_root "the kernel locks the access-time setting of the host's mounts in a user namespace"
 	mkdir "$WORK/host"
 	add_mount /mnt bind "$WORK/host" bind noatime
 	add_mount /var bind "$WORK/host" bind nodiratime
@@ -499,6 +501,7 @@ content" "$out"
 }
 
 @test "mounts: sysfs is the one of the container's network namespace" {
+	needs_root "the bundle of others is that of spec --rootless"
 	program ls /sys/class/net
 	run_ct
 	equal lo "$out"
@@ -614,6 +617,7 @@ content" "$out"
 }
 
 @test "mounts: a root filesystem whose proc or sys is a symlink is refused" {
+	needs_root "the bundle of others binds the host's /sys"
 	local name
 	for name in proc sys; do
 		rm -rf "$BUNDLE"

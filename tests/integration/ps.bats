@@ -104,7 +104,7 @@ members() { sort -n "$(cgroup_dir pids)/cgroup.procs"; }
 
 @test "ps: processes that outlived the init of a container without a pid namespace" {
 	make_fifo
-	config '.linux.namespaces |= map(select(.type != "pid"))'
+	host_pids
 	shell 'sleep 1000 & echo $! >/fifo; exit 0'
 	run_ct --detach
 	local child

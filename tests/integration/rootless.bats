@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
-# Containers of a user without privileges.
+# Containers of a user without privileges: of one that is made for these tests,
+# or, where the tests are run by an ordinary user, of that one.
 #
 # The scripts in single quotes are for the shell in the container; to echo a
 # variable joins its lines; each test has an out of its own.
@@ -10,6 +11,11 @@ load helpers
 # A user of the tests' own, with subordinate ids where useradd gives them.
 setup_file() {
 	local binary
+	if [[ $EUID != 0 ]]; then
+		LOGIN=$(id -un)
+		export LOGIN
+		return
+	fi
 	LOGIN=rungtest$((RANDOM % 10000))
 	useradd --system --no-create-home --add-subids-for-system "$LOGIN" 2>/dev/null || useradd --no-create-home "$LOGIN"
 	# The binary may lie where only root can pass.
@@ -22,6 +28,7 @@ setup_file() {
 }
 
 teardown_file() {
+	[[ $EUID == 0 ]] || return 0
 	userdel "$LOGIN" || true
 	rm -rf "$RUNG_DIR"
 }
@@ -32,16 +39,30 @@ setup() {
 	USER_ID=$(id -u "$LOGIN")
 	GROUP_ID=$(id -g "$LOGIN")
 	mkdir -m 700 "$WORK/run"
-	chown "$LOGIN:" "$WORK" "$WORK/run" "$WORK/bundles" "$BUNDLE"
-	find "$ROOTFS" -type d -exec chown "$LOGIN:" {} +
+	if [[ $EUID == 0 ]]; then
+		chown "$LOGIN:" "$WORK" "$WORK/run" "$WORK/bundles" "$BUNDLE"
+		find "$ROOTFS" -type d -exec chown "$LOGIN:" {} +
+	fi
 	rm "$BUNDLE/config.json"
 	as_user "$RUNG" spec --rootless --bundle "$BUNDLE"
 	config '.process.terminal = false | .root.readonly = false | .process.args = ["/bin/true"]'
 }
 
-# as_user COMMAND...: runs it as the tests' user, without any capability.
+teardown() {
+	[[ $EUID == 0 ]] || chmod 755 "$TRACK"
+	teardown_test
+}
+
+# as_user COMMAND...: runs it as the tests' user, without any capability, in the
+# cgroup HOME_CGROUP if that is set.
 as_user() {
-	setpriv --reuid "$USER_ID" --regid "$GROUP_ID" --init-groups --inh-caps=-all \
+	if [[ $EUID != 0 ]]; then
+		env -i PATH="$PATH" XDG_RUNTIME_DIR="$WORK/run" "$@"
+		return
+	fi
+	local enter=()
+	[[ -z ${HOME_CGROUP-} ]] || enter=(sh -c 'echo $$ >"$0/cgroup.procs" && exec "$@"' "$HOME_CGROUP")
+	"${enter[@]}" setpriv --reuid "$USER_ID" --regid "$GROUP_ID" --init-groups --inh-caps=-all \
 		env -i PATH="$PATH" XDG_RUNTIME_DIR="$WORK/run" "$@"
 }
 
@@ -61,6 +82,35 @@ try_rung() {
 
 user_state() { as_user "$RUNG" state "$CT" | jq -r ".$1"; }
 is_user_status() { [[ $(user_state status 2>/dev/null) == "$1" ]]; }
+
+# delegated: the user may divide the cgroup in which it is, on v2; its path is in
+# DELEGATED. An ordinary user who runs the tests has it already.
+delegated() {
+	needs_v2
+	DELEGATED=$PARENT
+	[[ $EUID == 0 ]] || return 0
+	DELEGATED=$PARENT/user
+	mkdir -p "$TRACK/user/home"
+	pass_down "/sys/fs/cgroup" "$TRACK"
+	chown "$LOGIN:" "$TRACK"/user{,/home,/cgroup.{procs,threads,subtree_control},/home/cgroup.procs}
+	HOME_CGROUP=$TRACK/user/home
+}
+
+# pass_down DIR...: enables all controllers for the cgroups below each of these.
+pass_down() {
+	local dir controller
+	for dir; do
+		for controller in $(<"$dir/cgroup.controllers"); do
+			echo "+$controller" >"$dir/cgroup.subtree_control"
+		done
+	done
+}
+
+# undelegated: the user may make no cgroup beside its own.
+undelegated() { [[ $EUID == 0 ]] || chmod 555 "$TRACK"; }
+
+# of_cgroup FILE: what it says in the container's cgroup.
+of_cgroup() { echo $(<"/sys/fs/cgroup$DELEGATED/$CT/$1"); }
 
 # silent: the last call said nothing on stderr.
 silent() { equal "" "$err"; }
@@ -157,6 +207,7 @@ ranges() {
 }
 
 @test "rootless: limits without a cgroup to set them on are one warning" {
+	undelegated
 	config '.linux.resources = {memory: {limit: 67108864}, pids: {limit: 50}, cpu: {shares: 512}}'
 	program cat /proc/self/cgroup
 	run_ct
@@ -167,14 +218,14 @@ ranges() {
 }
 
 @test "rootless: a cgroup that is asked for by path is made or refused" {
-	config '.linux.cgroupsPath = $p' --arg p "$PARENT/$CT"
+	config '.linux.cgroupsPath = $p' --arg p "/$TAG/$CT"
 	run_fails
 	says linux.cgroupsPath "permission denied"
 }
 
-@test "rootless: cgroups that were delegated are used" {
+@test "rootless: v1 cgroups that were delegated are used" {
 	local dir
-	[[ $CGROUP_MODE != v2 ]] || skip "to delegate cgroup v2, the user has to be in a cgroup of its own"
+	needs_v1
 	for dir in /sys/fs/cgroup/*/; do
 		[[ -e $dir/cgroup.procs && ! -L ${dir%/} ]] || continue
 		mkdir -p "$dir$PARENT"
@@ -187,7 +238,78 @@ ranges() {
 	silent
 }
 
+@test "rootless: in a delegated cgroup limits are in force, without a word" {
+	delegated
+	needs_controller memory
+	config '.linux.resources = {memory: {limit: 67108864, reservation: 33554432}, pids: {limit: 20}, cpu: {shares: 512, quota: 50000, period: 100000}}'
+	shell '(for i in $(seq 30); do sleep 1000 & done) 2>/dev/null; exec sleep 1000'
+	run_ct --detach
+	silent
+	has_line "$(<"/proc/$(user_state pid)/cgroup")" "0::$DELEGATED/$CT"
+	equal "67108864 33554432 20 50000 100000" "$(of_cgroup memory.max) $(of_cgroup memory.low) $(of_cgroup pids.max) $(of_cgroup cpu.max)"
+	(($(of_cgroup cpu.weight) < 100))
+	# The kernel counts what it refused: forks beyond the limit.
+	poll eval '[[ $(of_cgroup pids.events) == "max "[1-9]* ]]'
+	delete --force
+	[[ ! -e /sys/fs/cgroup$DELEGATED/$CT ]]
+}
+
+@test "rootless: in a delegated cgroup who takes more memory than allowed is killed" {
+	delegated
+	needs_controller memory
+	give_helper
+	config '.linux.resources.memory = {limit: 16777216, swap: 16777216} | .linux.resources.unified = {"memory.oom.group": "1"}'
+	program testhelper eat 64
+	try_rung run --bundle "$BUNDLE" "$CT"
+	equal 137 "$status"
+	lacks "$out" ate
+}
+
+@test "rootless: in a delegated cgroup update, pause, resume, ps, exec, events and kill" {
+	local init
+	delegated
+	needs_controller memory
+	config '.linux.resources = {memory: {limit: 67108864}, pids: {limit: 50}}'
+	program sleep 1000
+	run_ct --detach
+	silent
+	init=$(user_state pid)
+	rung update --memory 33554432 --pids-limit 30 --cpu-quota 20000 --cpu-period 50000 "$CT"
+	equal "33554432 30 20000 50000" "$(of_cgroup memory.max) $(of_cgroup pids.max) $(of_cgroup cpu.max)"
+	rung pause "$CT"
+	equal "paused 1" "$(user_state status) $(of_cgroup cgroup.freeze)"
+	rung resume "$CT"
+	equal "running 0" "$(user_state status) $(of_cgroup cgroup.freeze)"
+	rung exec "$CT" cat /proc/self/cgroup
+	equal "0::/" "$out"
+	rung ps --format json "$CT"
+	equal "[$init]" "$(jq -c . <<<"$out")"
+	rung events --stats "$CT"
+	equal "33554432 30 1" "$(jq -r '"\(.data.memory.usage.limit) \(.data.pids.limit) \(.data.pids.current)"' <<<"$out")"
+	rung kill "$CT" KILL
+	wait_for_exit "$init"
+	delete
+	[[ ! -e /sys/fs/cgroup$DELEGATED/$CT ]]
+}
+
+@test "rootless: in a delegated cgroup a path names one below it, and a limit of what was not delegated is refused" {
+	delegated
+	config '.linux.cgroupsPath = $p' --arg p "$DELEGATED/deep/er/$CT"
+	program cat /proc/self/cgroup
+	config '.linux.namespaces |= map(select(.type != "cgroup"))'
+	run_ct
+	has_line "$out" "0::$DELEGATED/deep/er/$CT"
+	silent
+	# Nobody delegates all of these.
+	config '.linux.resources.rdma = {nosuch0: {hcaHandles: 3}}'
+	run_fails
+	says linux.resources.rdma
+	# What is above the container stays.
+	rmdir "/sys/fs/cgroup$DELEGATED"/deep{/er,}
+}
+
 @test "rootless: --rootless=false insists on cgroups" {
+	undelegated
 	try_rung --rootless=false run --bundle "$BUNDLE" "$CT"
 	equal 1 "$status"
 	says linux.cgroupsPath "permission denied"

@@ -30,6 +30,7 @@ spec() { jq -r "$1" config.json; }
 }
 
 @test "spec: a new bundle runs as it is" {
+	needs_root "for others there is spec --rootless"
 	rung spec
 	cp -al "$RUNG_TEST_DATA/rootfs" rootfs
 	status=0

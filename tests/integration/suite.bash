@@ -5,8 +5,11 @@ SUITE_DIR=$(cd "${BASH_SOURCE[0]%/*}" && pwd)
 
 # prepare_suite DIR: fills DIR, unless RUNG_TEST_DATA names a folder that is
 # filled already, and exports what the tests read from the environment.
+#
+# An ordinary user can run them too, as far as they do not need root, in a
+# cgroup that was delegated:
+#   systemd-run --user --scope -p Delegate=yes tests/integration/run.sh
 prepare_suite() {
-  [[ $(id -u) == 0 ]] || { echo "the integration tests need root" >&2; return 1; }
   RUNG=$(command -v "${RUNG:-$SUITE_DIR/../../rung}") || {
     echo "no binary at ${RUNG:-./rung}: run make, or set RUNG" >&2
     return 1
@@ -16,6 +19,7 @@ prepare_suite() {
   RUNG_PEER=$(peer_name)
   CGROUP_MODE=$(cgroup_mode)
   export RUNG_PEER CGROUP_MODE
+  enter_suite_cgroup || return
   if [[ -z ${RUNG_TEST_DATA-} ]]; then
     export RUNG_TEST_DATA=$1
     make_shared_data "$1"
@@ -46,6 +50,30 @@ cgroup_mode() {
   esac
 }
 
+# enter_suite_cgroup: sets CGROUP_BASE to the path of the cgroup below which
+# each test makes its own: "" (the root) for root. For an ordinary user it is the
+# one that the suite is started in, which its processes leave for one below it:
+# a cgroup with processes passes no controllers on.
+enter_suite_cgroup() {
+  [[ -z ${CGROUP_BASE+set} ]] || return 0
+  export CGROUP_BASE=
+  [[ $EUID != 0 ]] || return 0
+  local base dir pid
+  base=$(sed -n s/^0:://p /proc/self/cgroup)
+  dir=/sys/fs/cgroup$base
+  [[ $CGROUP_MODE == v2 && -w $dir/cgroup.procs && -w $dir/cgroup.subtree_control ]] || {
+    echo "to run the integration tests as an ordinary user takes a cgroup v2 that was delegated:" \
+      "systemd-run --user --scope -p Delegate=yes $SUITE_DIR/run.sh" >&2
+    return 1
+  }
+  mkdir -p "$dir/suite"
+  while read -r pid; do
+    # A short-lived one may be gone.
+    echo "$pid" >"$dir/suite/cgroup.procs" || true
+  done <"$dir/cgroup.procs" 2>/dev/null
+  CGROUP_BASE=$base
+}
+
 make_shared_data() {
   local data=$1
   mkdir -p "$data/bin"
@@ -55,11 +83,26 @@ make_shared_data() {
     (cd "$SUITE_DIR" && CGO_ENABLED=0 go build -o "$data/bin/testhelper" ./cmd/testhelper) || return
   fi
   make_rootfs "$data/rootfs"
-  (cd "$data" && "$RUNG" spec && mv config.json spec.json) || return
+  (cd "$data" && example && mv config.json spec.json) || return
   # What make_bundle says of it; the placeholder is put in place there.
   jq '.process.terminal = false | .root.readonly = false | .process.args = ["/bin/true"] |
     .linux.cgroupsPath = "@CGROUPS_PATH@"' "$data/spec.json" >"$data/config.json"
 }
+
+# example: writes the example of a configuration. That of an ordinary user maps
+# the user's subordinate ids too, as engines do.
+example() {
+  [[ $EUID != 0 ]] || { "$RUNG" spec; return; }
+  "$RUNG" spec --rootless || return
+  jq --argjson u "$(first_of /etc/subuid)" --argjson g "$(first_of /etc/subgid)" \
+    '.linux.resources = {} |
+     .linux.uidMappings += [{containerID: 1, hostID: $u, size: 65535}] |
+     .linux.gidMappings += [{containerID: 1, hostID: $g, size: 65535}]' config.json >config.new &&
+    mv config.new config.json
+}
+
+# first_of FILE: the first of the user's subordinate ids.
+first_of() { awk -F: -v u="$(id -un)" '$1 == u { print $2; found = 1; exit } END { exit !found }' "$1"; }
 
 # make_rootfs DIR: a small root filesystem from Debian's busybox-static.
 make_rootfs() {
@@ -76,5 +119,9 @@ make_rootfs() {
   printf '%s\n' 'root:x:0:0:root:/root:/bin/sh' 'alice:x:1000:1000:Alice:/home/alice:/bin/sh' \
     'nohome:x:1001:1001::/nowhere:/bin/sh' >"$dir/etc/passwd"
   printf '%s\n' 'root:x:0:' 'alice:x:1000:' 'tty:x:5:' >"$dir/etc/group"
-  chown 1000:1000 "$dir/home/alice"
+  if [[ $EUID == 0 ]]; then
+    chown 1000:1000 "$dir/home/alice"
+  else
+    unshare --map-root-user --map-auto chown 1000:1000 "$dir/home/alice"
+  fi
 }

@@ -7,6 +7,7 @@ load helpers
 sysctl() { config '.linux.sysctl = {($n): $v}' --arg n "$1" --arg v "$2"; }
 
 @test "sysctl: one of the network namespace" {
+	new_namespace network
 	local host
 	host=$(</proc/sys/net/ipv4/ip_forward)
 	sysctl net.ipv4.ip_forward $((1 - host))
@@ -17,6 +18,7 @@ sysctl() { config '.linux.sysctl = {($n): $v}' --arg n "$1" --arg v "$2"; }
 }
 
 @test "sysctl: several at once, written with dots or slashes" {
+	new_namespace network
 	config '.linux.sysctl = {"net.ipv4.ip_forward": "1", "net/ipv4/ping_group_range": "1 2", "kernel.shmmax": "123456", "fs.mqueue.msg_max": "17"}'
 	program cat /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv4/ping_group_range /proc/sys/kernel/shmmax /proc/sys/fs/mqueue/msg_max
 	run_ct
@@ -41,6 +43,7 @@ sysctl() { config '.linux.sysctl = {($n): $v}' --arg n "$1" --arg v "$2"; }
 }
 
 @test "sysctl: kernel.domainname in an uts namespace" {
+	needs_root "the kernel lets only the host's root set it"
 	sysctl kernel.domainname example.test
 	program cat /proc/sys/kernel/domainname
 	run_ct
@@ -48,6 +51,7 @@ sysctl() { config '.linux.sysctl = {($n): $v}' --arg n "$1" --arg v "$2"; }
 }
 
 @test "sysctl: an interface's name with a dot in it, as in slash notation" {
+	new_namespace network
 	sysctl net/ipv4/conf/lo/forwarding 1
 	program cat /proc/sys/net/ipv4/conf/lo/forwarding
 	run_ct

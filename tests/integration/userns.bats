@@ -8,6 +8,7 @@
 load helpers
 
 setup() {
+	needs_root "its mappings are root's to make; rootless.bats has those of users"
 	setup_test
 	in_userns
 }
