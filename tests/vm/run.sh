@@ -8,7 +8,8 @@
 #   PASS         which of the passes are run (default: all):
 #                unit           the Go tests of the packages that see most of the host
 #                root-cgroupfs  the integration tests, with cgroups that rung makes itself
-#   TESTS        which files of tests/integration (default: all)
+#                rootless       the same as an ordinary user, in a cgroup that the user's systemd has delegated
+#   TESTS        which files of tests/integration (default: all); PASS/FILE.bats is for that pass only
 #   FILTER       only the tests whose names this regular expression matches
 #   VM_TIMEOUT   seconds that all of it may take (default 5400)
 #   VM_LOG       keep the machine's console in this file
@@ -17,7 +18,7 @@ set -euo pipefail
 # shellcheck source-path=SCRIPTDIR
 source "${BASH_SOURCE[0]%/*}/machine.bash"
 
-passes=${PASS:-unit root-cgroupfs}
+passes=${PASS:-unit root-cgroupfs rootless}
 # The Go tests that see most of the host.
 packages=(libcontainer/cgroup libcontainer/rootfs libcontainer/process libcontainer internal/spawn)
 
