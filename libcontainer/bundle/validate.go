@@ -13,7 +13,6 @@ import (
 // it: one line about one field.
 var checks = [...]func(*validator) error{
 	(*validator).version,
-	(*validator).supported,
 	(*validator).platforms,
 	(*validator).root,
 	(*validator).process,
@@ -28,6 +27,7 @@ var checks = [...]func(*validator) error{
 	(*validator).devices,
 	(*validator).paths,
 	(*validator).personality,
+	(*validator).netDevices,
 	(*validator).memoryPolicy,
 	(*validator).intelRdt,
 	(*validator).seccomp,

@@ -11,6 +11,8 @@
 //	Proc               ->           with a handle of /proc, if Message.Proc
 //	Network            ->           with the namespace's file, if there is a new one
 //	Filter             ->           if Message.Filter
+//	                   <-  Network                                   if there are network devices to be moved
+//	Network            ->           when they are
 //	                   <-  Source (a SourceRequest)                   for each mount whose source the inside cannot open
 //	Source             ->           with the source's descriptor, or Failed
 //	                   <-  Terminal (with the master's descriptor)   if a terminal is asked for

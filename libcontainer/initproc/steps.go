@@ -71,6 +71,18 @@ func (in *inside) network() error {
 	return errdefs.Doing(unix.Setns(int(fr.File.Fd()), unix.CLONE_NEWNET), "enter the network namespace")
 }
 
+// networkDevices waits until the outside has moved devices to this process's
+// network namespace.
+func (in *inside) networkDevices() error {
+	if len(in.spec.Linux.NetDevices) == 0 {
+		return nil
+	}
+	if err := in.conn.Send(handshake.KindNetwork, nil); err != nil {
+		return err
+	}
+	return in.expect(handshake.KindNetwork)
+}
+
 // procfs opens the host's /proc while nobody in the container can replace it.
 // The process of an exec is too late for that: if it needs one, the outside
 // sends it.

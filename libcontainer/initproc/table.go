@@ -54,6 +54,7 @@ var table = []step{
 	{"session", always, (*inside).session},
 	{"network", forInit, (*inside).network},
 	{"filter", always, (*inside).receiveFilter},
+	{"network-devices", forInit, (*inside).networkDevices},
 	{"affinity", always, (*inside).affinity},
 	{"root", forInit, (*inside).openRoot},
 	{"mounts", forInit, (*inside).mounts},

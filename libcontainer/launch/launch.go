@@ -23,6 +23,7 @@ import (
 	"github.com/rungoci/rung/libcontainer/bundle"
 	"github.com/rungoci/rung/libcontainer/cgroup"
 	"github.com/rungoci/rung/libcontainer/handshake"
+	"github.com/rungoci/rung/libcontainer/netdev"
 	"github.com/rungoci/rung/libcontainer/network"
 	"github.com/rungoci/rung/libcontainer/rdt"
 	"github.com/rungoci/rung/libcontainer/state"
@@ -88,6 +89,8 @@ type creation struct {
 	proc    *os.File
 	sealed  chan error
 	network *network.Pending
+	// devices has moved linux.netDevices, or is nil.
+	devices *netdev.Mover
 	process *spawn.Process
 	// userns tells that the container has another user namespace than rung.
 	userns bool
@@ -216,6 +219,9 @@ func (c *creation) unlockThread() {
 
 func (c *creation) closeFiles() {
 	c.closeNetwork()
+	if c.devices != nil {
+		c.devices.Close()
+	}
 	for _, f := range []*os.File{c.peer, c.gate, c.exe, c.proc} {
 		if f != nil {
 			f.Close()

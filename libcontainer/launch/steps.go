@@ -315,6 +315,10 @@ func (c *creation) await(kind handshake.Kind, body any) error {
 			if err := c.handTerminal(fr.File); err != nil {
 				return err
 			}
+		case handshake.KindNetwork:
+			if err := c.moveDevices(); err != nil {
+				return err
+			}
 		case handshake.KindSource:
 			if err := c.sendSource(fr); err != nil {
 				return err

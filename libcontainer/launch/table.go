@@ -8,6 +8,7 @@ var table = []row{
 	{"target", forExec, (*creation).target, nil},
 	{"cgroup", forInit, (*creation).makeCgroup, (*creation).removeCgroup},
 	{"rdt", forInit, (*creation).makeRdt, (*creation).removeRdt},
+	{"network-devices", forInit, (*creation).mayMoveDevices, (*creation).returnDevices},
 	{"gate", forInit, (*creation).makeGate, nil},
 	{"seal", always, (*creation).seal, nil},
 	{"clone", always, (*creation).clone, (*creation).kill},

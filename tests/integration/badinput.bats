@@ -487,20 +487,6 @@ other_version() {
 
 # --- combinations of flags ---
 
-@test "bad: what this version does not do is refused and named, not ignored" {
-	peer_lacks "does it"
-	local filter field
-	while IFS='|' read -r field filter; do
-		rm -rf "$BUNDLE"
-		make_bundle "$CT"
-		config "$filter"
-		create_fails
-		says "$field"
-	done <<-'END'
-		linux.netDevices|.linux.netDevices = {eth0: {}}
-	END
-}
-
 @test "bad: configurations of other systems are refused and named" {
 	peer_lacks "ignores them"
 	config 'del(.linux) | .windows = {layerFolders: ["C:\\"]}'

@@ -348,6 +348,12 @@ ranges() {
 	says process.oomScoreAdj CAP_SYS_RESOURCE
 }
 
+@test "rootless: network devices are the host's" {
+	config '.linux.namespaces += [{type: "network"}] | .linux.netDevices = {lo: {name: "lo1"}}'
+	run_fails
+	says linux.netDevices "not supported for rootless containers"
+}
+
 @test "rootless: hooks run as the user" {
 	config '.hooks = {createRuntime: [{path: "/bin/sh", args: ["sh", "-c", $c]}]}' --arg c "id -u >$WORK/run/hook"
 	run_ct

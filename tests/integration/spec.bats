@@ -97,7 +97,7 @@ feature() { jq -r "$1" <<<"$out"; }
 	equal true "$(feature .linux.apparmor.enabled)"
 	equal true "$(feature .linux.selinux.enabled)"
 	equal "true true true" "$(feature '.linux.intelRdt | "\(.enabled) \(.schemata) \(.monitoring)"')"
-	equal false "$(feature '.linux.netDevices.enabled // false')"
+	equal true "$(feature .linux.netDevices.enabled)"
 	equal true "$(feature .linux.cgroup.v1)"
 	equal true "$(feature .linux.cgroup.v2)"
 	equal false "$(feature '.linux.cgroup.systemd // false')"

@@ -1,0 +1,209 @@
+package netdev
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/rungoci/rung/internal/thread"
+)
+
+// inNewHost calls do on a thread in a new network namespace, which stands for
+// the host's, with the file of another one.
+func inNewHost(t *testing.T, do func(target *os.File) error) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("needs root")
+	}
+	newNamespace := func() (*os.File, error) {
+		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
+			return nil, err
+		}
+		return openNamespace("/proc/thread-self/ns/net")
+	}
+	var target *os.File
+	var err error
+	thread.Spend(func() { target, err = newNamespace() })
+	if err == nil {
+		thread.Spend(func() {
+			var own *os.File
+			if own, err = newNamespace(); err == nil {
+				own.Close()
+				err = do(target)
+			}
+		})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// veth makes a pair of devices.
+func (s *socket) veth(a, b string) error {
+	nested := func(kind uint16, inner ...attribute) attribute {
+		return attribute{kind, (&socket{}).encode(0, 0, nil, inner)[unix.SizeofNlMsghdr:]}
+	}
+	peer := attribute{1, (&socket{}).encode(0, 0, linkHeader(0, 0, 0), []attribute{text(unix.IFLA_IFNAME, b)})[unix.SizeofNlMsghdr:]} // VETH_INFO_PEER
+	_, err := s.request(unix.RTM_NEWLINK, unix.NLM_F_ACK|unix.NLM_F_CREATE|unix.NLM_F_EXCL, linkHeader(0, 0, 0), text(unix.IFLA_IFNAME, a),
+		nested(unix.IFLA_LINKINFO, text(unix.IFLA_INFO_KIND, "veth"), nested(unix.IFLA_INFO_DATA, peer)))
+	return err
+}
+
+// give gives a device an address; flags are those that the user may set.
+func (s *socket) give(device, prefix string, scope uint8, flags uint32, more ...attribute) error {
+	d, err := s.link(device)
+	if err != nil {
+		return err
+	}
+	p := netip.MustParsePrefix(prefix)
+	a := address{family: unix.AF_INET, prefix: uint8(p.Bits()), scope: scope, flags: flags, attributes: more}
+	if p.Addr().Is6() {
+		a.family = unix.AF_INET6
+	}
+	a.attributes = append(a.attributes, attribute{unix.IFA_LOCAL, p.Addr().AsSlice()})
+	return s.addAddress(d.index, a)
+}
+
+// all lists the addresses of a device that stay with it.
+func (s *socket) all(device string) (list []string, up bool, err error) {
+	d, err := s.link(device)
+	if err != nil {
+		return nil, false, err
+	}
+	addresses, err := s.addresses(d.index)
+	for i := range addresses {
+		if addresses[i].lasting() {
+			list = append(list, addresses[i].String())
+		}
+	}
+	slices.Sort(list)
+	return list, d.up, err
+}
+
+// want returns an error unless the device is there with these addresses.
+func (s *socket) want(device string, up bool, addresses ...string) error {
+	got, isUp, err := s.all(device)
+	if err != nil || isUp != up || !slices.Equal(got, addresses) {
+		return fmt.Errorf("%s: %q, up %v, %w; want %q, up %v", device, got, isUp, err, addresses, up)
+	}
+	return nil
+}
+
+func TestMoveAndReturn(t *testing.T) {
+	inNewHost(t, func(target *os.File) error {
+		m, err := Open(target)
+		if err != nil {
+			return err
+		}
+		defer m.Close()
+		host, there := m.host.socket, m.target.socket
+		if err := errors.Join(host.veth("a0", "a1"), host.give("a0", "192.0.2.1/24", unix.RT_SCOPE_UNIVERSE, 0, text(unix.IFA_LABEL, "a0:web")),
+			host.give("a0", "192.0.2.2/24", unix.RT_SCOPE_UNIVERSE, unix.IFA_F_NOPREFIXROUTE),
+			host.give("a0", "169.254.3.4/16", unix.RT_SCOPE_LINK, 0),
+			host.give("a0", "2001:db8::1/64", unix.RT_SCOPE_UNIVERSE, unix.IFA_F_NODAD)); err != nil {
+			return err
+		}
+		// Addresses of IPv6 go when a device goes down.
+		a0, err := host.link("a0")
+		if err != nil {
+			return err
+		}
+		if err := host.setUp(a0.index); err != nil {
+			return err
+		}
+		if err := errors.Join(m.Move("a0", "wan"), m.Move("a1", "")); err != nil {
+			return err
+		}
+		addresses := []string{"192.0.2.1/24", "192.0.2.2/24", "2001:db8::1/64"}
+		if err := errors.Join(there.want("wan", true, addresses...), there.want("a1", true)); err != nil {
+			return err
+		}
+		if err := attributesKept(there); err != nil {
+			return err
+		}
+		if _, err := host.link("a0"); err != unix.ENODEV {
+			return fmt.Errorf("the device is still on the host: %w", err)
+		}
+		if err := m.Return(); err != nil {
+			return err
+		}
+		return errors.Join(host.want("a0", true, addresses...), host.want("a1", false))
+	})
+}
+
+// attributesKept makes sure that more than the number of an address was kept.
+func attributesKept(s *socket) error {
+	d, err := s.link("wan")
+	if err != nil {
+		return err
+	}
+	list, err := s.addresses(d.index)
+	if err != nil {
+		return err
+	}
+	for i := range list {
+		a := &list[i]
+		if a.String() == "192.0.2.2/24" && a.flags&unix.IFA_F_NOPREFIXROUTE == 0 {
+			return errors.New("192.0.2.2 has a route to its network")
+		}
+		for _, at := range a.attributes {
+			if label := strings.TrimRight(string(at.value), "\x00"); at.kind == unix.IFA_LABEL && a.String() == "192.0.2.1/24" && label != "wan:web" {
+				return errors.New("192.0.2.1 has the label " + label)
+			}
+		}
+	}
+	return nil
+}
+
+func TestNames(t *testing.T) {
+	inNewHost(t, func(target *os.File) error {
+		m, err := Open(target)
+		if err != nil {
+			return err
+		}
+		defer m.Close()
+		host, there := m.host.socket, m.target.socket
+		if err := errors.Join(host.veth("a0", "a1"), host.veth("b0", "b1"), there.veth("a0", "eth0")); err != nil {
+			return err
+		}
+		refused := func(err error, parts ...string) error {
+			for _, part := range parts {
+				if err == nil || !strings.Contains(err.Error(), part) {
+					return fmt.Errorf("got %w, want %q", err, part)
+				}
+			}
+			return nil
+		}
+		return errors.Join(
+			refused(m.Move("no", ""), "move the network device no to the container (linux.netDevices.no)", "there is no such device"),
+			refused(m.Move("a0", ""), "linux.netDevices.a0", "a network device a0 exists there already"),
+			refused(m.Move("a1", "eth0"), "a network device eth0 exists there already"),
+			refused(m.Move("lo", "lo1"), "linux.netDevices.lo", "cannot leave their network namespace"),
+			host.want("a0", false), host.want("a1", false),
+			// The name that it has is taken there, the one that it gets is not.
+			m.Move("a0", "eth%d"), there.want("eth1", true),
+			m.Move("b0", "eth%d"), there.want("eth2", true),
+		)
+	})
+}
+
+func TestNamespaceOfTheHost(t *testing.T) {
+	own, err := openNamespace("/proc/thread-self/ns/net")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = Open(own)
+	if err == nil || !strings.HasPrefix(err.Error(), "get at the network namespace of the container (linux.netDevices): ") ||
+		!strings.HasSuffix(err.Error(), "is that of the host") {
+		t.Errorf("got %v", err)
+	}
+	if err := (*Mover)(nil).Return(); err != nil {
+		t.Errorf("nothing to return: %v", err)
+	}
+}
