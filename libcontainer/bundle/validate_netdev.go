@@ -45,5 +45,6 @@ func (v *validator) netDevices() error {
 
 // validDevice is what the kernel has for a name (dev_valid_name).
 func validDevice(name string) bool {
-	return name != "" && len(name) < unix.IFNAMSIZ && name != "." && name != ".." && !strings.ContainsAny(name, "/: \t\n\v\f\r\xa0\x00")
+	return name != "" && len(name) < unix.IFNAMSIZ && name != "." && name != ".." && !strings.ContainsAny(name, "/: \t\n\v\f\r\x00") &&
+		strings.IndexByte(name, 0xa0) < 0 // a blank of Latin-1
 }
