@@ -28,10 +28,12 @@ needs() {
     engines  ctr                                 containerd
     engines  dockerd                             docker.io
     engines  docker                              docker-cli|docker.io
+    engines  /usr/lib/cni/bridge                 containernetworking-plugins
     engines  podman                              podman
     engines  newuidmap                           uidmap
     engines  debootstrap                         debootstrap
     engines  tmux                                tmux
+    engines  ip                                  iproute2
     vm       qemu-system-x86_64                  qemu-system-x86
     vm       debootstrap                         debootstrap
     vm       deb:debian-archive-keyring          debian-archive-keyring

@@ -28,12 +28,20 @@ eventually() {
   done
 }
 
-# background COMMAND...: starts a daemon whose output goes to D/daemon.log; its pid is in DAEMON. bats waits for all who hold its
-# descriptor 3, so it is closed.
+# background COMMAND...: starts a daemon whose output goes to D/daemon.log; its pid is in DAEMON, and in D/daemon.pid for those who
+# come after a test that started it anew. bats waits for all who hold its descriptor 3, so it is closed.
 background() {
   "$@" >>"$D/daemon.log" 2>&1 3>&- </dev/null &
   DAEMON=$!
   export DAEMON
+  echo "$DAEMON" >"$D/daemon.pid"
+}
+
+# crash_daemon: ends what background started as a crash does.
+crash_daemon() {
+  DAEMON=$(<"$D/daemon.pid")
+  kill -9 "$DAEMON"
+  eventually 10 gone "$DAEMON"
 }
 
 answers_or_gone() { "$@" || gone "$DAEMON"; }
@@ -46,10 +54,14 @@ await_daemon() {
   fi
 }
 
+# build_tool NAME: builds one of the tests' own programs (see tools) to D/NAME.
+build_tool() { CGO_ENABLED=0 go -C "$BATS_TEST_DIRNAME/tools" build -trimpath -buildvcs=false -ldflags '-s -w' -o "$D/$1" "./$1"; }
+
 gone() { ! kill -0 "$1" 2>/dev/null; }
 
 # stop_daemon: ends what background started, politely first.
 stop_daemon() {
+  DAEMON=$(<"$D/daemon.pid")
   kill "$DAEMON" 2>/dev/null || return 0
   if ! eventually 20 gone "$DAEMON"; then
     kill -9 "$DAEMON"

@@ -11,5 +11,5 @@ RUNG=$(realpath "${RUNG:-../../rung}")
 export RUNG
 # No test may hang: each has this many seconds.
 export BATS_TEST_TIMEOUT=${BATS_TEST_TIMEOUT:-120}
-[ $# -gt 0 ] || set -- containerd.bats docker.bats podman.bats distro.bats
+[ $# -gt 0 ] || set -- containerd.bats cri.bats docker.bats podman.bats distro.bats
 exec ../../scripts/bats.sh engines "$@"
