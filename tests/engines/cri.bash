@@ -30,6 +30,38 @@ cri() {
 cri_quiet() { cri "$@" >/dev/null 2>&1; }
 export -f cri
 
+# write_config: D/config.toml, with rung as the runtime, and the same under the name "other" by way of D/other. It is in the format of
+# containerd 1.6, which later ones read as well.
+write_config() {
+  # restrict_oom_score_adj: where containerd may not lower it, a pod's first process cannot have the -998 that it asks for.
+  cat >"$D/config.toml" <<EOF
+version = 2
+root = "$D/root"
+state = "$D/state"
+[grpc]
+  address = "$D/c.sock"
+[plugins."io.containerd.grpc.v1.cri"]
+  sandbox_image = "docker.io/library/pause:1"
+  restrict_oom_score_adj = true
+  netns_mounts_under_state_dir = true
+[plugins."io.containerd.grpc.v1.cri".cni]
+  bin_dir = "/usr/lib/cni"
+  conf_dir = "$D/cni"
+[plugins."io.containerd.grpc.v1.cri".containerd]
+  default_runtime_name = "rung"
+[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.rung]
+  runtime_type = "io.containerd.runc.v2"
+[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.rung.options]
+  BinaryName = "$RUNG"
+  Root = "$D/runc"
+[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.other]
+  runtime_type = "io.containerd.runc.v2"
+[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.other.options]
+  BinaryName = "$D/other"
+  Root = "$D/runc"
+EOF
+}
+
 # write_cni: the pods' network, a bridge with addresses of its own, and Debian's plugins.
 write_cni() {
   mkdir -p "$D/cni"

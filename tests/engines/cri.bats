@@ -13,33 +13,7 @@ setup_file() {
 	make_scratch cri
 	build_tool cri
 	write_cni
-	# restrict_oom_score_adj: where containerd may not lower it, a pod's first process cannot have the -998 that it asks for.
-	cat >"$D/config.toml" <<-EOF
-		version = 2
-		root = "$D/root"
-		state = "$D/state"
-		[grpc]
-		  address = "$D/c.sock"
-		[plugins."io.containerd.grpc.v1.cri"]
-		  sandbox_image = "docker.io/library/pause:1"
-		  restrict_oom_score_adj = true
-		  netns_mounts_under_state_dir = true
-		[plugins."io.containerd.grpc.v1.cri".cni]
-		  bin_dir = "/usr/lib/cni"
-		  conf_dir = "$D/cni"
-		[plugins."io.containerd.grpc.v1.cri".containerd]
-		  default_runtime_name = "rung"
-		[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.rung]
-		  runtime_type = "io.containerd.runc.v2"
-		[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.rung.options]
-		  BinaryName = "$RUNG"
-		  Root = "$D/runc"
-		[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.other]
-		  runtime_type = "io.containerd.runc.v2"
-		[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.other.options]
-		  BinaryName = "$D/other"
-		  Root = "$D/runc"
-	EOF
+	write_config
 	make_host_network
 	start_cri containerd
 	write_images

@@ -57,6 +57,14 @@ await_daemon() {
 # build_tool NAME: builds one of the tests' own programs (see tools) to D/NAME.
 build_tool() { CGO_ENABLED=0 go -C "$BATS_TEST_DIRNAME/tools" build -trimpath -buildvcs=false -ldflags '-s -w' -o "$D/$1" "./$1"; }
 
+# build_containerd2: builds the containerd of the module containerd2, which is newer than Debian's, and its shim, to D/bin. Go's cache
+# keeps what was compiled: the first time takes some minutes.
+build_containerd2() {
+  mkdir "$D/bin"
+  CGO_ENABLED=0 go -C "$BATS_TEST_DIRNAME/containerd2" build -trimpath -buildvcs=false -ldflags '-s -w' \
+    -tags no_btrfs,no_zfs,no_devmapper,no_erofs,no_blockfile -o "$D/bin/" tool
+}
+
 gone() { ! kill -0 "$1" 2>/dev/null; }
 
 # stop_daemon: ends what background started, politely first.
@@ -122,7 +130,7 @@ processes_left() {
 }
 
 # The containers that rung keeps a record of, under the state folders given.
-states_left() { find "$@" -mindepth 1 -maxdepth 1 2>/dev/null; }
+states_left() { [ $# -eq 0 ] || find "$@" -mindepth 1 -maxdepth 1 2>/dev/null; }
 
 # clean STATE_FOLDER...: succeeds if no container has left a cgroup, a process or a record; names what is left.
 clean() {

@@ -58,7 +58,9 @@ var commands = map[string]command{
 // exitCode is the error of a command in a container that ended with another code than 0.
 type exitCode int
 
-func (code exitCode) Error() string { return fmt.Sprintf("the command ended with exit code %d", int(code)) }
+func (code exitCode) Error() string {
+	return fmt.Sprintf("the command ended with exit code %d", int(code))
+}
 
 func main() {
 	err := run(os.Args[1:])
