@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"os"
 
+	"github.com/opencontainers/runtime-spec/specs-go/features"
 	"github.com/urfave/cli/v3"
 
+	"github.com/rungoci/rung/libcontainer/annotation"
 	"github.com/rungoci/rung/libcontainer/mountopt"
 	"github.com/rungoci/rung/libcontainer/seccomp"
 	"github.com/rungoci/rung/libcontainer/specgen"
@@ -24,7 +26,27 @@ func featuresCommand() *cli.Command {
 			}
 			enc := json.NewEncoder(os.Stdout)
 			enc.SetIndent("", "    ")
-			return enc.Encode(specgen.Features(mountopt.Known(), seccomp.FlagSupported))
+			return enc.Encode(allFeatures())
 		},
 	}
+}
+
+// allFeatures is what rung can do under the name that it was called by.
+func allFeatures() *features.Features {
+	f := specgen.Features(mountopt.Known(), seccomp.FlagSupported)
+	switch self {
+	case asRunc:
+		f.Annotations["org.opencontainers.runc.version"] = self.release()
+		return f // runc does not know crun's annotations
+	case asCrun:
+		f.Annotations["run.oci.crun.version"] = self.release()
+		f.Annotations["run.oci.crun.commit"] = gitCommit
+		f.Annotations["run.oci.crun.checkpoint.enabled"] = f.Annotations[checkpointEnabled]
+		f.Annotations["run.oci.crun.wasm"] = "false"
+	}
+	// An engine that passes annotations of its users on asks what not to
+	// (features.md, "potentiallyUnsafeConfigAnnotations"): these have rung
+	// write to files of the host.
+	f.PotentiallyUnsafeConfigAnnotations = append(f.PotentiallyUnsafeConfigAnnotations, annotation.Prefix)
+	return f
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/rungoci/rung/internal/errdefs"
 	"github.com/rungoci/rung/internal/spawn"
+	"github.com/rungoci/rung/libcontainer/annotation"
 	"github.com/rungoci/rung/libcontainer/bundle"
 	"github.com/rungoci/rung/libcontainer/launch"
 	"github.com/rungoci/rung/libcontainer/notify"
@@ -34,6 +35,9 @@ type Options struct {
 	// SystemdCgroup asks for the systemd cgroup driver, NoCgroup for no
 	// cgroup at all: the container is in the caller's.
 	SystemdCgroup, NoCgroup bool
+	// CrunAnnotations has the annotations of crun mean what they do there (see
+	// package annotation). Some of them write to the host's files.
+	CrunAnnotations bool
 	// Rootless says that cgroups may be out of reach.
 	Rootless bool
 	// Stdin, Stdout and Stderr are the program's, where it has no terminal.
@@ -99,7 +103,15 @@ func create(ctx context.Context, o Options) (*Container, *spawn.Process, error) 
 	if err := bundle.ValidateID(o.ID); err != nil {
 		return nil, nil, err
 	}
-	b, err := bundle.LoadConfig(o.Bundle, o.Config)
+	annotated := new(annotation.Settings)
+	b, err := bundle.LoadConfig(o.Bundle, o.Config, func(s *specs.Spec) (err error) {
+		if o.CrunAnnotations {
+			if annotated, err = annotation.Read(s.Annotations, os.Getenv); err == nil {
+				annotated.Change(s)
+			}
+		}
+		return err
+	})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -121,11 +133,11 @@ func create(ctx context.Context, o Options) (*Container, *spawn.Process, error) 
 	if err != nil {
 		return nil, nil, err
 	}
-	return o.launch(ctx, dir, b)
+	return o.launch(ctx, dir, b, annotated)
 }
 
 // launch runs the outside table in the new state folder.
-func (o *Options) launch(ctx context.Context, dir *state.Dir, b *bundle.Bundle) (*Container, *spawn.Process, error) {
+func (o *Options) launch(ctx context.Context, dir *state.Dir, b *bundle.Bundle, annotated *annotation.Settings) (*Container, *spawn.Process, error) {
 	undo := func(err error) (*Container, *spawn.Process, error) {
 		if rerr := dir.Remove(); rerr != nil {
 			o.Warn("undo of a failed create: " + rerr.Error())
@@ -147,7 +159,7 @@ func (o *Options) launch(ctx context.Context, dir *state.Dir, b *bundle.Bundle) 
 		env = append(env, "LISTEN_FDS="+strconv.Itoa(o.ListenFDs), "LISTEN_PID=1")
 	}
 	req := &launch.Request{
-		Dir: dir, Bundle: b, Systemd: o.SystemdCgroup, NoCgroup: o.NoCgroup, Rootless: o.Rootless,
+		Dir: dir, Bundle: b, Annotated: *annotated, Systemd: o.SystemdCgroup, NoCgroup: o.NoCgroup, Rootless: o.Rootless,
 		Stdio: [3]*os.File{o.Stdin, o.Stdout, o.Stderr}, Mounts: mounts, Env: env,
 		Preserve: o.PreserveFDs + o.ListenFDs, NoPivot: o.NoPivot, NoKeyring: o.NoNewKeyring,
 		Foreground: o.Foreground, Immediate: o.immediate, Terminal: o.terminal, PidFile: o.PidFile, PidfdSocket: o.PidfdSocket,

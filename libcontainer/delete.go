@@ -139,13 +139,26 @@ func (c *Container) destroy(force bool, warn func(string)) error {
 			return err
 		}
 	}
-	for _, err := range hook.RunLenient(context.Background(), c.state.Hooks.Poststop, "hooks.poststop", c.state.ForHooks(specs.StateStopped)) {
-		warn(err.Error())
-	}
+	c.poststop(warn)
 	if force {
 		return c.dir.RemoveAll()
 	}
 	return c.dir.Remove()
+}
+
+// poststop runs the hooks that follow the end. What fails is warned of.
+func (c *Container) poststop(warn func(string)) {
+	if len(c.state.Hooks.Poststop) == 0 {
+		return
+	}
+	out, err := hook.OpenOutput(c.state.HookStdout, c.state.HookStderr)
+	if err != nil {
+		warn(err.Error())
+	}
+	defer out.Close()
+	for _, err := range out.RunLenient(context.Background(), c.state.Hooks.Poststop, "hooks.poststop", c.state.ForHooks(specs.StateStopped)) {
+		warn(err.Error())
+	}
 }
 
 // killInit kills the init process, if it is alive, and waits for its end.

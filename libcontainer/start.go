@@ -56,7 +56,12 @@ func (c *Container) poststart() error {
 	if len(c.state.Hooks.Poststart) == 0 {
 		return nil
 	}
-	if err := hook.Run(context.Background(), c.state.Hooks.Poststart, "hooks.poststart", c.state.ForHooks(specs.StateRunning)); err != nil {
+	out, err := hook.OpenOutput(c.state.HookStdout, c.state.HookStderr)
+	if err == nil {
+		defer out.Close()
+		err = out.Run(context.Background(), c.state.Hooks.Poststart, "hooks.poststart", c.state.ForHooks(specs.StateRunning))
+	}
+	if err != nil {
 		// runtime.md, lifecycle step 9: the container is stopped.
 		_ = c.Signal(unix.SIGKILL)
 		return err

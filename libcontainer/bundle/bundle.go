@@ -26,7 +26,8 @@ const ConfigFile = "config.json"
 type Bundle struct {
 	// Dir is the absolute path of the folder.
 	Dir string
-	// Spec is the configuration as read; nothing is filled in.
+	// Spec is the configuration as read, and perhaps changed by the caller of
+	// LoadConfig; nothing is filled in.
 	Spec *specs.Spec
 	// Config is the content of config.json that Spec was decoded from.
 	Config []byte
@@ -38,11 +39,12 @@ type Bundle struct {
 
 // Load reads and validates the bundle in the folder dir. Every error is an
 // *errdefs.Error; one about the content names the field of config.json.
-func Load(dir string) (*Bundle, error) { return LoadConfig(dir, "") }
+func Load(dir string) (*Bundle, error) { return LoadConfig(dir, "", nil) }
 
 // LoadConfig is Load with another configuration than the config.json in dir:
-// the file at the path config, unless that is "".
-func LoadConfig(dir, config string) (*Bundle, error) {
+// the file at the path config, unless that is "". change may change what was
+// read before it is validated; it may be nil.
+func LoadConfig(dir, config string, change func(*specs.Spec) error) (*Bundle, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, errdefs.Doing(err, "find the current folder")
@@ -60,6 +62,11 @@ func LoadConfig(dir, config string) (*Bundle, error) {
 	spec, err := Parse(data)
 	if err != nil {
 		return nil, nameFile(err, config)
+	}
+	if change != nil {
+		if err := change(spec); err != nil {
+			return nil, err
+		}
 	}
 	warnings, err := Validate(spec)
 	if err != nil {

@@ -21,11 +21,16 @@ func (m *Manager) Delegate(uid int) error {
 	if !m.v2() || dir == "" {
 		return nil
 	}
-	files := delegated("")
-	if text, err := readFile(path.Dir(delegateFile), path.Base(delegateFile)); err == nil {
-		files = delegated(text)
+	return delegateFolder(dir, delegateFiles(), uid)
+}
+
+// delegateFiles returns the files that whoever a cgroup is given to should own.
+func delegateFiles() []string {
+	text, err := readFile(path.Dir(delegateFile), path.Base(delegateFile))
+	if err != nil {
+		text = ""
 	}
-	return delegateFolder(dir, files, uid)
+	return delegated(text)
 }
 
 // delegateFolder changes the owner of a cgroup's folder and of files in it.

@@ -10,6 +10,7 @@
 //	Config, Message    ->
 //	Proc               ->           with a handle of /proc, if Message.Proc
 //	Network            ->           with the namespace's file, if there is a new one
+//	HookOutput         ->           with a file, for each of Message.HookStdout and HookStderr
 //	Filter             ->           if Message.Filter
 //	                   <-  Network                                   if there are network devices to be moved
 //	Network            ->           when they are
@@ -83,6 +84,17 @@ type Message struct {
 	PauseForHooks bool `json:"pauseForHooks,omitempty"`
 	// Filter says that a Filter frame follows.
 	Filter bool `json:"filter,omitempty"`
+	// HookStdout and HookStderr say that HookOutput frames follow, with the
+	// files that are standard output and error of hooks.
+	HookStdout bool `json:"hookStdout,omitempty"`
+	HookStderr bool `json:"hookStderr,omitempty"`
+	// KeepGroups leaves the process the supplementary groups of the outside.
+	KeepGroups bool `json:"keepGroups,omitempty"`
+	// LabelOption is the mount option for linux.mountLabel, "" for "context".
+	LabelOption string `json:"labelOption,omitempty"`
+	// CgroupV1 is the destination of a mount that shows the v1 hierarchy
+	// name=systemd, or "".
+	CgroupV1 string `json:"cgroupV1,omitempty"`
 	// Cgroup is what mounts of type cgroup show.
 	Cgroup CgroupView `json:"cgroup"`
 }
@@ -119,17 +131,19 @@ type Kind byte
 
 // The frames. See the package comment for their order.
 const (
-	KindNetwork   Kind = 'N'
-	KindConfig    Kind = 'C'
-	KindMessage   Kind = 'M'
-	KindProc      Kind = 'P'
-	KindSource    Kind = 's'
-	KindTerminal  Kind = 'T'
-	KindMounted   Kind = 'H'
-	KindHooksDone Kind = 'h'
-	KindReady     Kind = 'R'
-	KindRelease   Kind = 'G'
-	KindFailed    Kind = 'E'
+	KindNetwork Kind = 'N'
+	// KindHookOutput comes with a file that hooks write to.
+	KindHookOutput Kind = 'O'
+	KindConfig     Kind = 'C'
+	KindMessage    Kind = 'M'
+	KindProc       Kind = 'P'
+	KindSource     Kind = 's'
+	KindTerminal   Kind = 'T'
+	KindMounted    Kind = 'H'
+	KindHooksDone  Kind = 'h'
+	KindReady      Kind = 'R'
+	KindRelease    Kind = 'G'
+	KindFailed     Kind = 'E'
 	// KindFilter has the bytes of a seccomp.Program as its body.
 	KindFilter        Kind = 'S'
 	KindListener      Kind = 'L'

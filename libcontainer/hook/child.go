@@ -47,7 +47,7 @@ func (r *runner) start(ctx context.Context, h *specs.Hook, timeout time.Duration
 		c.poll[i].Fd = -1
 	}
 	defer c.close()
-	if err := c.fork(h, r.dir); err != nil {
+	if err := c.fork(h, r.dir, r.out.fds()); err != nil {
 		return err
 	}
 	if ctx.Done() != nil {
@@ -72,8 +72,9 @@ func (r *runner) start(ctx context.Context, h *specs.Hook, timeout time.Duration
 	return nil
 }
 
-// fork makes the pipes and the process.
-func (c *child) fork(h *specs.Hook, dir string) error {
+// fork makes the pipes and the process. out are the descriptors that stand for
+// the pipes of its output, and -1 where there is to be a pipe.
+func (c *child) fork(h *specs.Hook, dir string, out [2]int) error {
 	var theirs [3]int
 	for i := range theirs {
 		var p [2]int
@@ -96,12 +97,18 @@ func (c *child) fork(h *specs.Hook, dir string) error {
 	if len(argv) == 0 {
 		argv = []string{h.Path}
 	}
+	files := []uintptr{uintptr(theirs[stdin]), uintptr(theirs[stdout]), uintptr(theirs[stderr])}
+	for i, fd := range out {
+		if fd >= 0 {
+			files[stdout+i] = uintptr(fd)
+		}
+	}
 	// Not package os, whose first process costs two more: it tries out what
 	// pidfds can do here.
 	pid, err := syscall.ForkExec(h.Path, argv, &syscall.ProcAttr{
 		Dir:   dir,
 		Env:   h.Env,
-		Files: []uintptr{uintptr(theirs[0]), uintptr(theirs[1]), uintptr(theirs[2])},
+		Files: files,
 		// Only what may be killed needs a process group of its own. Without
 		// one the hook stays in that of the terminal, and ^C reaches it.
 		Sys: &syscall.SysProcAttr{Setpgid: c.group},

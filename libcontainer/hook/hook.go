@@ -33,33 +33,14 @@ import (
 // case the error is that of ctx. The error names the hook's field and the last
 // lines that it wrote.
 func Run(ctx context.Context, hooks []specs.Hook, field string, state specs.State) error {
-	if len(hooks) == 0 {
-		return nil
-	}
-	r := newRunner(field, &state)
-	for i := range hooks {
-		if err := r.run(ctx, &hooks[i], i); err != nil {
-			return err
-		}
-	}
-	return nil
+	return Output{}.Run(ctx, hooks, field, state)
 }
 
 // RunLenient is Run for hooks.poststop, of which one that fails is to be
 // warned of, while the others run (section "Lifecycle" of runtime.md). It
 // returns what to warn of.
 func RunLenient(ctx context.Context, hooks []specs.Hook, field string, state specs.State) []error {
-	if len(hooks) == 0 {
-		return nil
-	}
-	r := newRunner(field, &state)
-	var failed []error
-	for i := range hooks {
-		if err := r.run(ctx, &hooks[i], i); err != nil {
-			failed = append(failed, err)
-		}
-	}
-	return failed
+	return Output{}.RunLenient(ctx, hooks, field, state)
 }
 
 // runner is what the hooks of one list share.
@@ -67,10 +48,11 @@ type runner struct {
 	field string
 	dir   string
 	state []byte
+	out   Output
 }
 
-func newRunner(field string, state *specs.State) *runner {
-	r := &runner{field: field, state: jsonfield.Marshal(state)}
+func newRunner(field string, state *specs.State, out Output) *runner {
+	r := &runner{field: field, state: jsonfield.Marshal(state), out: out}
 	var st unix.Stat_t
 	if field != "hooks.startContainer" && unix.Stat(state.Bundle, &st) == nil {
 		r.dir = state.Bundle

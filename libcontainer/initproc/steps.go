@@ -3,6 +3,7 @@ package initproc
 import (
 	"context"
 	"errors"
+	"os"
 	"slices"
 	"syscall"
 	"unsafe"
@@ -13,7 +14,6 @@ import (
 	"github.com/rungoci/rung/internal/errdefs"
 	"github.com/rungoci/rung/libcontainer/gate"
 	"github.com/rungoci/rung/libcontainer/handshake"
-	"github.com/rungoci/rung/libcontainer/hook"
 	"github.com/rungoci/rung/libcontainer/network"
 	"github.com/rungoci/rung/libcontainer/process"
 	"github.com/rungoci/rung/libcontainer/rootfs"
@@ -83,6 +83,27 @@ func (in *inside) networkDevices() error {
 	return in.expect(handshake.KindNetwork)
 }
 
+// hookOutput takes the files that hooks write to.
+func (in *inside) hookOutput() error {
+	for _, f := range [...]struct {
+		comes bool
+		to    **os.File
+	}{{in.msg.HookStdout, &in.hooks.Stdout}, {in.msg.HookStderr, &in.hooks.Stderr}} {
+		if !f.comes {
+			continue
+		}
+		fr, err := in.conn.Receive()
+		if err != nil {
+			return errdefs.Doing(err, "wait for the outside")
+		}
+		if fr.Kind != handshake.KindHookOutput || fr.File == nil {
+			return errors.New("handshake: the outside does not send the files for the output of hooks")
+		}
+		*f.to = fr.File
+	}
+	return nil
+}
+
 // procfs opens the host's /proc while nobody in the container can replace it.
 // The process of an exec is too late for that: if it needs one, the outside
 // sends it.
@@ -120,6 +141,8 @@ func (in *inside) openRoot() (err error) {
 		Cgroup:          cgroupView(in.msg.Cgroup),
 		Source:          in.source,
 		OutsideBundle:   outsideBundle,
+		LabelOption:     in.msg.LabelOption,
+		CgroupV1:        in.msg.CgroupV1,
 	})
 	if err != nil {
 		return err
@@ -226,7 +249,7 @@ func (in *inside) createContainerHooks() error {
 	}
 	st := in.msg.State
 	st.Status = specs.StateCreating
-	return hook.Run(context.Background(), in.spec.Hooks.CreateContainer, "hooks.createContainer", st)
+	return in.hooks.Run(context.Background(), in.spec.Hooks.CreateContainer, "hooks.createContainer", st)
 }
 
 func (in *inside) sysctl() error {
@@ -351,7 +374,7 @@ func (in *inside) user() error {
 			return err
 		}
 	}
-	if err := process.SetUser(p.User); err != nil {
+	if err := process.SetUser(p.User, in.msg.KeepGroups); err != nil {
 		return err
 	}
 	if before != nil {
@@ -422,7 +445,7 @@ func (in *inside) exec() error {
 		if err := in.loadFilter(); err != nil {
 			return err
 		}
-		if err := hook.Run(context.Background(), in.startContainerHooks(), "hooks.startContainer", in.msg.State); err != nil {
+		if err := in.hooks.Run(context.Background(), in.startContainerHooks(), "hooks.startContainer", in.msg.State); err != nil {
 			return err
 		}
 	}

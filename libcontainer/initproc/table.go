@@ -8,6 +8,7 @@ import (
 
 	"github.com/rungoci/rung/internal/errdefs"
 	"github.com/rungoci/rung/libcontainer/handshake"
+	"github.com/rungoci/rung/libcontainer/hook"
 	"github.com/rungoci/rung/libcontainer/process"
 	"github.com/rungoci/rung/libcontainer/rootfs"
 )
@@ -24,6 +25,8 @@ type inside struct {
 	filter filter
 	exe    string
 	env    []string
+	// hooks is where hooks write to.
+	hooks  hook.Output
 	report handshake.Report
 }
 
@@ -53,6 +56,7 @@ var table = []step{
 	{"procfs", always, (*inside).procfs},
 	{"session", always, (*inside).session},
 	{"network", forInit, (*inside).network},
+	{"hook-output", forInit, (*inside).hookOutput},
 	{"filter", always, (*inside).receiveFilter},
 	{"network-devices", forInit, (*inside).networkDevices},
 	{"affinity", always, (*inside).affinity},

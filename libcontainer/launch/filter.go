@@ -19,7 +19,7 @@ func (c *creation) hasFilter() bool {
 	if c.Into != nil {
 		return c.state.Exec.Seccomp != nil
 	}
-	return bundle.WantsFilter(c.spec.Linux.Seccomp)
+	return bundle.WantsFilter(c.spec.Linux.Seccomp) || c.Annotated.SeccompProgram != nil
 }
 
 // filter hands the compiled linux.seccomp to the inside. Compiled here it costs
@@ -35,7 +35,7 @@ func (c *creation) filter() error {
 		}
 		return c.lost(c.conn.SendBytes(handshake.KindFilter, data))
 	}
-	program, err := seccomp.Compile(c.spec.Linux.Seccomp)
+	program, err := c.program()
 	if err != nil {
 		return err
 	}
@@ -44,6 +44,21 @@ func (c *creation) filter() error {
 		return c.lost(err)
 	}
 	return c.Dir.WriteFilter(data)
+}
+
+// program compiles linux.seccomp, or takes what an annotation has in its place.
+func (c *creation) program() (*seccomp.Program, error) {
+	s := c.spec.Linux.Seccomp
+	if raw := c.Annotated.SeccompProgram; raw != nil {
+		p, err := seccomp.FromBytes(raw, s)
+		return p, errdefs.AtField(err, `annotations["run.oci.seccomp_bpf_data"]`)
+	}
+	if c.Annotated.FailUnknownSyscall {
+		if err := seccomp.CheckNames(s); err != nil {
+			return nil, err
+		}
+	}
+	return seccomp.Compile(s)
 }
 
 // listenerOf is where the listener of the filter goes.

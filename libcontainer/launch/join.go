@@ -10,7 +10,6 @@ import (
 
 	"github.com/rungoci/rung/internal/errdefs"
 	"github.com/rungoci/rung/internal/spawn"
-	"github.com/rungoci/rung/libcontainer/bundle"
 	"github.com/rungoci/rung/libcontainer/bundle/jsonfield"
 	"github.com/rungoci/rung/libcontainer/cgroup"
 	"github.com/rungoci/rung/libcontainer/process"
@@ -205,8 +204,8 @@ func (c *creation) identify() (err error) {
 // inherited is what the record keeps of config.json for exec.
 func (c *creation) inherited() *state.Exec {
 	e := &state.Exec{Process: jsonfield.Marshal(c.spec.Process), Personality: c.spec.Linux.Personality, MemoryPolicy: c.spec.Linux.MemoryPolicy,
-		Chroot: !c.hasNew(specs.MountNamespace), Userns: c.userns, NoKeyring: c.NoKeyring}
-	if s := c.spec.Linux.Seccomp; bundle.WantsFilter(s) {
+		Chroot: !c.hasNew(specs.MountNamespace), Userns: c.userns, NoKeyring: c.NoKeyring, KeepGroups: c.Annotated.KeepGroups}
+	if s := c.spec.Linux.Seccomp; c.hasFilter() {
 		e.Seccomp = &state.Seccomp{ListenerPath: s.ListenerPath, ListenerMetadata: s.ListenerMetadata}
 	}
 	return e

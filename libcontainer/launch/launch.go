@@ -20,9 +20,11 @@ import (
 
 	"github.com/rungoci/rung/internal/errdefs"
 	"github.com/rungoci/rung/internal/spawn"
+	"github.com/rungoci/rung/libcontainer/annotation"
 	"github.com/rungoci/rung/libcontainer/bundle"
 	"github.com/rungoci/rung/libcontainer/cgroup"
 	"github.com/rungoci/rung/libcontainer/handshake"
+	"github.com/rungoci/rung/libcontainer/hook"
 	"github.com/rungoci/rung/libcontainer/netdev"
 	"github.com/rungoci/rung/libcontainer/network"
 	"github.com/rungoci/rung/libcontainer/rdt"
@@ -36,6 +38,8 @@ type Request struct {
 	// Bundle is the validated bundle. Of a process that joins a container it
 	// is a config.json in which there is nothing else.
 	Bundle *bundle.Bundle
+	// Annotated is what the annotations of a new container ask for.
+	Annotated annotation.Settings
 	// Into is the container to join; nil makes a new one.
 	Into *Target
 	// Systemd asks for the systemd cgroup driver, NoCgroup for none.
@@ -96,6 +100,8 @@ type creation struct {
 	userns bool
 	// joins are the CLONE_NEW* flags of the namespaces to join, with Into.
 	joins int
+	// hooks is where hooks write to.
+	hooks hook.Output
 	// rulesSet is true once the device rules are in force.
 	rulesSet bool
 	// disarm unregisters callOff.
@@ -222,6 +228,7 @@ func (c *creation) closeFiles() {
 	if c.devices != nil {
 		c.devices.Close()
 	}
+	c.hooks.Close()
 	for _, f := range []*os.File{c.peer, c.gate, c.exe, c.proc} {
 		if f != nil {
 			f.Close()

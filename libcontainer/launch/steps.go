@@ -21,7 +21,6 @@ import (
 	"github.com/rungoci/rung/libcontainer/cgroup"
 	"github.com/rungoci/rung/libcontainer/gate"
 	"github.com/rungoci/rung/libcontainer/handshake"
-	"github.com/rungoci/rung/libcontainer/hook"
 	"github.com/rungoci/rung/libcontainer/rdt"
 	"github.com/rungoci/rung/libcontainer/rootfs"
 	"github.com/rungoci/rung/libcontainer/state"
@@ -53,6 +52,9 @@ func (c *creation) journal() (err error) {
 		Cgroup:      c.cgroup.Record(),
 		Rdt:         c.rdt.Record(),
 	}
+	if err := c.openHookOutput(); err != nil {
+		return err
+	}
 	if h := c.spec.Hooks; h != nil {
 		c.state.Hooks = specs.Hooks{Poststart: h.Poststart, Poststop: h.Poststop}
 	}
@@ -73,7 +75,7 @@ func (c *creation) poststop() {
 		return // no hook has run before either
 	}
 	st := c.state.ForHooks(specs.StateStopped)
-	for _, err := range hook.RunLenient(context.WithoutCancel(c.ctx), c.state.Hooks.Poststop, "hooks.poststop", st) {
+	for _, err := range c.hooks.RunLenient(context.WithoutCancel(c.ctx), c.state.Hooks.Poststop, "hooks.poststop", st) {
 		c.Warn(err.Error())
 	}
 }
@@ -197,6 +199,11 @@ func (c *creation) message() error {
 		Userns:        c.userns,
 		Join:          c.Into != nil,
 		Filter:        c.hasFilter(),
+		HookStdout:    c.hooks.Stdout != nil,
+		HookStderr:    c.hooks.Stderr != nil,
+		KeepGroups:    c.keepsGroups(),
+		LabelOption:   c.Annotated.MountContextType,
+		CgroupV1:      c.forcedCgroupV1(),
 		Proc:          c.proc != nil,
 		PauseForHooks: c.hasRuntimeHooks(),
 		Cgroup:        cgroupView(c.cgroup.View()),
@@ -207,7 +214,10 @@ func (c *creation) message() error {
 	if err := c.sendProc(); err != nil {
 		return err
 	}
-	return c.sendNetwork()
+	if err := c.sendNetwork(); err != nil {
+		return err
+	}
+	return c.sendHookOutput()
 }
 
 func cgroupView(v cgroup.View) handshake.CgroupView {
@@ -273,10 +283,10 @@ func (c *creation) runtimeHooks() error {
 	}
 	st := c.state.ForHooks(specs.StateCreating)
 	//lint:ignore SA1019 prestart is deprecated, and Docker uses it
-	if err := hook.Run(c.ctx, c.spec.Hooks.Prestart, "hooks.prestart", st); err != nil {
+	if err := c.hooks.Run(c.ctx, c.spec.Hooks.Prestart, "hooks.prestart", st); err != nil {
 		return err
 	}
-	if err := hook.Run(c.ctx, c.spec.Hooks.CreateRuntime, "hooks.createRuntime", st); err != nil {
+	if err := c.hooks.Run(c.ctx, c.spec.Hooks.CreateRuntime, "hooks.createRuntime", st); err != nil {
 		return err
 	}
 	return c.lost(c.conn.Send(handshake.KindHooksDone, nil))
@@ -362,6 +372,11 @@ func (c *creation) lost(err error) error {
 }
 
 func (c *creation) sendPidfd() error {
+	if receiver := c.Annotated.PidfdReceiver; receiver != "" {
+		if err := SendFile(receiver, c.process.PidFD); err != nil {
+			return errdefs.Doing(err, "send the pidfd of "+c.who()+" (annotation run.oci.pidfd_receiver)")
+		}
+	}
 	if c.PidfdSocket == "" {
 		return nil
 	}

@@ -20,6 +20,7 @@ var table = []row{
 	{"ready", always, (*creation).ready, nil},
 	{"device-rules", forInit, (*creation).deviceRules, nil},
 	{"late-limits", forInit, (*creation).lateLimits, nil},
+	{"delegate-cgroup", forInit, (*creation).delegateBelow, nil},
 	{"pidfd-socket", always, (*creation).sendPidfd, nil},
 	{"pid-file", always, (*creation).writePidFile, (*creation).removePidFile},
 	{"state", forInit, (*creation).record, nil},

@@ -92,13 +92,9 @@ func (c *creation) delegate() error {
 		return nil
 	}
 	if c.userns {
-		ids := c.spec.Linux.UIDMappings
-		if len(ids) == 0 {
-			m, err := idmap.Read(c.process.Pid)
-			if err != nil {
-				return errdefs.Doing(err, "read the mappings of the user namespace")
-			}
-			ids = m.UIDs
+		ids, err := c.uidMappings()
+		if err != nil {
+			return err
 		}
 		host, ok := idmap.ToHost(ids, uid)
 		if !ok {
@@ -114,6 +110,16 @@ func (c *creation) delegate() error {
 		return nil // it is another of the user's ids, to which only root may give files
 	}
 	return err
+}
+
+// uidMappings returns the mappings of user ids, those of config.json or, of a
+// user namespace that is joined, its own.
+func (c *creation) uidMappings() ([]specs.LinuxIDMapping, error) {
+	if ids := c.spec.Linux.UIDMappings; len(ids) > 0 {
+		return ids, nil
+	}
+	m, err := idmap.Read(c.process.Pid)
+	return m.UIDs, errdefs.Doing(err, "read the mappings of the user namespace")
 }
 
 // writableCgroup tells whether a mount shows the cgroups for writing.

@@ -239,7 +239,7 @@ func TestCheckUnreadable(t *testing.T) {
 	file := t.TempDir() + "/secret"
 	must(t, os.WriteFile(file, []byte("no program"), 0o111), os.Chmod(filepath.Dir(file), 0o755), os.Chmod(filepath.Dir(filepath.Dir(file)), 0o755))
 	onThread(t, 0, func() error {
-		if err := SetUser(specs.User{UID: 1000}); err != nil {
+		if err := SetUser(specs.User{UID: 1000}, false); err != nil {
 			return err
 		}
 		return CheckExecutable(file)

@@ -63,7 +63,7 @@ func TestChdir(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.cwd[:min(20, len(tt.cwd))]+strconv.Itoa(int(tt.uid)), func(t *testing.T) {
 			inRoot(t, root, func() error {
-				if err := SetUser(specs.User{UID: tt.uid}); err != nil {
+				if err := SetUser(specs.User{UID: tt.uid}, false); err != nil {
 					return err
 				}
 				field := ""

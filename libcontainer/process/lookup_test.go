@@ -73,7 +73,7 @@ func TestLookupExecutable(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			inRoot(t, root, func() error {
-				if err := SetUser(specs.User{UID: tt.uid}); err != nil {
+				if err := SetUser(specs.User{UID: tt.uid}, false); err != nil {
 					return err
 				}
 				got, err := LookupExecutable(tt.arg0, tt.env)

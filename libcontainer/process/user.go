@@ -32,13 +32,14 @@ const noID = math.MaxUint32
 
 // SetUser sets the supplementary groups, the group and the user of the calling
 // thread (fields process.user.additionalGids, gid and uid). It drops all
-// supplementary groups where the config has none and the kernel allows it.
+// supplementary groups where the config has none and the kernel allows it; with
+// keepGroups it leaves them as they are.
 //
 // The permitted capabilities survive (PR_SET_KEEPCAPS, which execve(2) takes
 // back), so that Caps.Apply can follow; without it, all are gone after
 // execve. The kernel resets the parent death signal and makes the process
 // undumpable where the user or group changes.
-func SetUser(u specs.User) error {
+func SetUser(u specs.User, keepGroups bool) error {
 	if u.UID == noID {
 		return errdefs.Field("process.user.uid", "must be below 4294967295, which means no user")
 	}
@@ -50,7 +51,10 @@ func SetUser(u specs.User) error {
 			return &errdefs.Error{Doing: "keep the capabilities over a change of user", Field: "process.user.uid", Err: errno}
 		}
 	}
-	errno := sys.Setgroups(u.AdditionalGids)
+	var errno unix.Errno
+	if !keepGroups {
+		errno = sys.Setgroups(u.AdditionalGids)
+	}
 	if errno == unix.EPERM && len(u.AdditionalGids) == 0 && maySetgid() {
 		// A user namespace in which setgroups(2) is denied, as it has to be
 		// where a user without privileges mapped a group (CVE-2014-8989). The

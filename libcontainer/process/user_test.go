@@ -39,7 +39,7 @@ func TestSetUser(t *testing.T) {
 				if errno := sys.Setgroups([]uint32{12345}); errno != 0 {
 					return errno
 				}
-				if err := check(SetUser(tt.user), 0, tt.field); err != nil || tt.field != "" {
+				if err := check(SetUser(tt.user, false), 0, tt.field); err != nil || tt.field != "" {
 					return err
 				}
 				four := func(id uint32) string { return strings.TrimSpace(strings.Repeat(fmt.Sprint(id)+"\t", 4)) }
@@ -61,10 +61,10 @@ func TestSetUserNotPermitted(t *testing.T) {
 	needRoot(t)
 	onThread(t, 0, func() error {
 		caps, _ := ParseCaps(&specs.LinuxCapabilities{})
-		if err := errors.Join(SetUser(specs.User{UID: 1000}), caps.Apply()); err != nil {
+		if err := errors.Join(SetUser(specs.User{UID: 1000}, false), caps.Apply()); err != nil {
 			return err
 		}
-		return check(SetUser(specs.User{UID: 0}), unix.EPERM, "process.user.additionalGids", "CAP_SETUID")
+		return check(SetUser(specs.User{UID: 0}, false), unix.EPERM, "process.user.additionalGids", "CAP_SETUID")
 	})
 }
 
@@ -128,7 +128,7 @@ func TestCaps(t *testing.T) {
 				if !slices.EqualFunc(warnings, tt.warnings, same) {
 					return fmt.Errorf("warnings %q, want %q", warnings, tt.warnings)
 				}
-				if err := errors.Join(caps.DropBounding(), SetUser(specs.User{UID: tt.uid}), caps.Apply()); err != nil {
+				if err := errors.Join(caps.DropBounding(), SetUser(specs.User{UID: tt.uid}, false), caps.Apply()); err != nil {
 					return err
 				}
 				for key, want := range map[string]capSet{"CapBnd": tt.bnd, "CapEff": tt.eff, "CapPrm": tt.prm, "CapInh": tt.inh, "CapAmb": tt.amb} {
@@ -211,7 +211,7 @@ func helperSwitch() error {
 	err := errors.Join(
 		caps.DropBounding(),
 		SetNoNewPrivileges(),
-		SetUser(specs.User{UID: 1000, GID: 1000, AdditionalGids: []uint32{5}}),
+		SetUser(specs.User{UID: 1000, GID: 1000, AdditionalGids: []uint32{5}}, false),
 		caps.Apply(),
 		Chdir("/"))
 	if err != nil {

@@ -169,3 +169,19 @@ func (r *Rootfs) hierarchyMount(h *CgroupMount, attr uint64) (int, error) {
 	}
 	return fd, err
 }
+
+// systemdV1 mounts, in place of what e asks for, the v1 hierarchy that systemd
+// keeps track of services in: old versions of it know no other. The host must
+// have mounted it, as a new hierarchy can only be made outside of cgroup
+// namespaces.
+func (r *Rootfs) systemdV1(e *entry) error {
+	m := *e.Mount
+	m.Type, m.Source = "cgroup", "cgroup"
+	v1 := entry{Mount: &m, index: e.index, dest: e.dest}
+	v1.opt.Set = e.opt.Set
+	for _, option := range [...]string{"none", "xattr"} {
+		v1.opt.Data = append(v1.opt.Data, mountopt.Datum{Option: -1, Key: option})
+	}
+	v1.opt.Data = append(v1.opt.Data, mountopt.Datum{Option: -1, Key: "name", Value: "systemd", HasValue: true})
+	return r.filesystem(&v1)
+}

@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The option of SELinux that gives all files of a filesystem one label, and the
-// others, with which it does not go together (mount(8), "context").
+// The option of SELinux that gives all files of a filesystem one label, and all
+// that are about labels, which do not go together (mount(8), "context").
 const labelOption = "context"
 
 var labelOptions = []string{labelOption, "fscontext", "defcontext", "rootcontext"}
@@ -38,7 +38,11 @@ func (r *Rootfs) label(fs *filesystem) {
 		return
 	}
 	// In quotes for mount(2), for which a comma would end it.
-	d := mountopt.Datum{Option: -1, Key: labelOption, Value: `"` + label + `"`, HasValue: true}
+	key := r.o.LabelOption
+	if key == "" {
+		key = labelOption
+	}
+	d := mountopt.Datum{Option: -1, Key: key, Value: `"` + label + `"`, HasValue: true}
 	fs.data = append(slices.Clip(fs.data), d)
 }
 
@@ -64,7 +68,7 @@ func (r *Rootfs) labelRoot(fd int) error {
 
 // labelHint says where the option comes from that config.json does not have.
 func labelHint(d mountopt.Datum) string {
-	if d.Key == labelOption && d.Option < 0 {
+	if d.Option < 0 && slices.Contains(labelOptions, d.Key) {
 		return "it is about linux.mountLabel, which the policy of this host may not know"
 	}
 	return ""

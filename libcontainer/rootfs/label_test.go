@@ -44,6 +44,13 @@ func TestLabel(t *testing.T) {
 			t.Errorf("%s with %q and label %q: got %q, want %q", tt.kind, tt.options, tt.label, got, tt.want)
 		}
 	}
+	spec := newSpec()
+	spec.Linux.MountLabel = fileLabel
+	fs := filesystem{kind: "tmpfs"}
+	(&Rootfs{o: Options{Spec: spec, LabelOption: "rootcontext"}}).label(&fs)
+	if got, want := joinData(fs.data), `rootcontext="`+fileLabel+`"`; got != want {
+		t.Errorf("with another option: got %q, want %q", got, want)
+	}
 	(&Rootfs{o: Options{Spec: &specs.Spec{}}}).label(&filesystem{kind: "tmpfs"}) // without a linux section
 }
 

@@ -42,6 +42,8 @@ func (r *Rootfs) mountEntry(e *entry) error {
 		return e.within(err)
 	}
 	switch {
+	case e.dest == r.o.CgroupV1:
+		return r.systemdV1(e)
 	case e.opt.Remount:
 		return r.remount(e)
 	case e.opt.Bind:

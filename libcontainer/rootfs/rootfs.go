@@ -48,6 +48,12 @@ type Options struct {
 	// root. It returns a descriptor as O_PATH or, for an id-mapped mount, of
 	// a detached tree of mounts. It may be nil.
 	Source func(mount int) (fd int, err error)
+	// LabelOption is the mount option that gives Linux.MountLabel to mounts; ""
+	// is "context".
+	LabelOption string
+	// CgroupV1 is the destination of a mount that shows the v1 hierarchy
+	// name=systemd, whatever it is in Spec, or "".
+	CgroupV1 string
 	// OutsideBundle tells that the working directory is not the bundle's, so
 	// that relative sources can be opened by Source only.
 	OutsideBundle bool

@@ -19,8 +19,8 @@ import (
 // supported says which of the known seccomp flags the kernel takes: the one answer
 // that depends on the host, as features.md has it.
 //
-// PotentiallyUnsafeConfigAnnotations stays out: no annotation in config.json
-// changes what rung does.
+// PotentiallyUnsafeConfigAnnotations is for the caller to fill in, who decides
+// which annotations mean something.
 func Features(mountOptions []string, supported func(specs.LinuxSeccompFlag) bool) *features.Features {
 	return &features.Features{
 		OCIVersionMin: "1.0.0",

@@ -61,6 +61,9 @@ type State struct {
 	Rdt *rdt.Record `json:"rdt,omitempty"`
 	// Hooks are those that run after create: poststart and poststop.
 	Hooks specs.Hooks `json:"hooks"`
+	// HookStdout and HookStderr are files that the hooks write to, or "".
+	HookStdout string `json:"hookStdout,omitempty"`
+	HookStderr string `json:"hookStderr,omitempty"`
 	// Exec is what a further process of the container inherits. The journal
 	// has none.
 	Exec *Exec `json:"exec,omitempty"`
@@ -82,6 +85,8 @@ type Exec struct {
 	Userns bool `json:"userns,omitempty"`
 	// NoKeyring says that the container has no session keyring of its own.
 	NoKeyring bool `json:"noKeyring,omitempty"`
+	// KeepGroups leaves processes the supplementary groups of the runtime.
+	KeepGroups bool `json:"keepGroups,omitempty"`
 	// Seccomp is set if the container has a filter, which is in a file of its
 	// own (Dir.ReadFilter).
 	Seccomp *Seccomp `json:"seccomp,omitempty"`
