@@ -160,7 +160,7 @@ func (b *builder) build(writeEnd *os.File) ([]op, error) {
 		if fd, err = b.away(fd, last+2); err != nil {
 			return nil, err
 		}
-		b.add(opCall, "enter the cgroup (cgroup v1 tasks file)", "linux.cgroupsPath", unix.SYS_WRITE, uintptr(fd), b.str("0"), 1)
+		b.add(opCall, enterCgroup, "linux.cgroupsPath", unix.SYS_WRITE, uintptr(fd), b.str("0"), 1)
 	}
 	if err := b.namespaces(last+2, waitFD); err != nil {
 		return nil, err

@@ -66,7 +66,8 @@ type Request struct {
 	// OOMScoreAdj is what to write to /proc/self/oom_score_adj before anything
 	// is entered; "" leaves it alone.
 	OOMScoreAdj string
-	// CgroupFD is the folder of a cgroup v2 to be cloned into, or -1.
+	// CgroupFD is the folder of a cgroup v2 to be cloned into, or, where that is
+	// refused, to be entered; -1 for none.
 	CgroupFD int
 	// Tasks are open cgroup v1 "tasks" files. The child writes itself into
 	// them: a single thread that moves itself needs no
@@ -127,7 +128,7 @@ func Start(r *Request) (*Process, error) {
 	pid, pidFD, err := b.clone(ops)
 	if err != nil {
 		readEnd.Close()
-		return nil, err
+		return b.startOutside(err)
 	}
 	p := &Process{Pid: pid, PidFD: os.NewFile(uintptr(pidFD), "pidfd"), report: readEnd, what: b.what}
 	if b.newUser || b.twoStage {
@@ -239,7 +240,11 @@ func (p *Process) Close() {
 
 func (p *Process) failed(rep report) error {
 	s := p.what[rep.op]
-	return &errdefs.Error{Doing: s.doing, Field: s.field, Err: unix.Errno(rep.errno)}
+	e := &errdefs.Error{Doing: s.doing, Field: s.field, Err: unix.Errno(rep.errno)}
+	if s.doing == enterCgroup {
+		e.Hint = cgroupHint(e.Err)
+	}
+	return e
 }
 
 func (p *Process) readReport() (report, error) {
@@ -336,19 +341,11 @@ func keepMemoryAttributes() func() {
 	}
 }
 
-// cloneHint says what an error of clone3 comes from. For those that it has only
-// with CLONE_INTO_CGROUP see cgroup_css_set_fork of the kernel.
+// cloneHint says what an error of clone3 comes from.
 func cloneHint(errno error, intoCgroup bool) string {
 	if intoCgroup {
-		switch {
-		case errors.Is(errno, unix.EBUSY):
-			return "its cgroup takes no processes, as it passes controllers on to cgroups below it (cgroup.subtree_control)"
-		case errors.Is(errno, unix.EOPNOTSUPP):
-			return "its cgroup takes no processes, as it is threaded or below one that is (cgroup.type)"
-		case errors.Is(errno, unix.ENODEV):
-			return "somebody else removed its cgroup"
-		case errors.Is(errno, unix.EACCES):
-			return "a user may move processes only between cgroups below one that was delegated to it (cgroups(7), \"Cgroups delegation containment\")"
+		if hint := cgroupHint(errno); hint != "" {
+			return hint
 		}
 	}
 	switch {

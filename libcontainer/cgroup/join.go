@@ -32,13 +32,16 @@ func (m *Manager) Join() (*Join, error) { return m.join(m.dirs) }
 // running. On v2 the init may have moved itself to a cgroup below the
 // container's and passed controllers on, as systemd does. The container's own
 // cgroup then takes no processes (cgroups(7), "no internal processes"), and the
-// init's is the one to enter.
+// init's is the one to enter. So it is where the container's cgroup is gone: an init
+// that sees the host's hierarchy and may write to it can leave, and whoever looks
+// for empty cgroups removes what it has left (buildkitd in a privileged pod).
 func (m *Manager) JoinRunning(init int) (*Join, error) {
 	if !m.v2() || len(m.dirs) == 0 {
 		return m.Join()
 	}
 	passed, err := readFile(m.dirs[0], "cgroup.subtree_control")
-	if err != nil || strings.TrimSpace(passed) == "" {
+	gone := isGone(err)
+	if !gone && (err != nil || strings.TrimSpace(passed) == "") {
 		return m.Join()
 	}
 	self, err := readFile("/proc/"+strconv.Itoa(init), "cgroup")
@@ -47,7 +50,8 @@ func (m *Manager) JoinRunning(init int) (*Join, error) {
 	}
 	for line := range strings.Lines(self) {
 		h, ok := parseSelfLine(line)
-		if f := m.rec.Folders[0]; ok && h.controllers == "" && strings.HasPrefix(h.own, f.Path+"/") {
+		f := m.rec.Folders[0]
+		if ok && h.controllers == "" && (strings.HasPrefix(h.own, f.Path+"/") || gone && exists(f.Mount+h.own)) {
 			return m.join([]string{f.Mount + h.own})
 		}
 	}

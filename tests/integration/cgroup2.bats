@@ -39,12 +39,19 @@ traced() {
 	RUNG=$WORK/traced try_rung "$@"
 }
 
+# traceable: an ordinary user's newuidmap has no privileges under strace, so only
+# the user is mapped.
+traceable() {
+	[[ $EUID == 0 ]] || config '(.linux.uidMappings, .linux.gidMappings) |= .[:1]'
+}
+
 # --- the way in ---
 
 @test "cgroup2: the init is born in its cgroup (CLONE_INTO_CGROUP)" {
 	needs_v2
 	needs_program strace
 	peer_lacks "is another program"
+	traceable
 	traced -e trace=clone3,openat -- run --bundle "$BUNDLE" "$CT"
 	equal 0 "$status"
 	contains "$(grep clone3 "$TRACE")" CLONE_INTO_CGROUP
@@ -55,6 +62,7 @@ traced() {
 	needs_v2
 	needs_program strace
 	peer_lacks "words it otherwise"
+	traceable
 	local errno words
 	while read -r errno words; do
 		traced -e trace=clone3 -e "inject=clone3:error=$errno" -- create --bundle "$BUNDLE" "$CT"
@@ -70,6 +78,52 @@ traced() {
 		EACCES delegated
 		EAGAIN pids.max
 	END
+}
+
+@test "cgroup2: where only CLONE_INTO_CGROUP is refused, the processes enter their cgroup by themselves" {
+	needs_v2
+	needs_program strace
+	peer_lacks "is another program"
+	traceable
+	local errno kind want
+	for kind in own host; do
+		# The root of the cgroup namespace is where the process was when that was made.
+		want=0::/
+		[[ $kind == own ]] || {
+			config '.linux.namespaces |= map(select(.type != "cgroup"))'
+			want=0::$PARENT/$CT
+		}
+		for errno in EINVAL EOPNOTSUPP EACCES; do
+			program cat /proc/self/cgroup
+			traced -e trace=clone3 -e "inject=clone3:error=$errno:when=1" -- run --bundle "$BUNDLE" "$CT"
+			equal 0 "$status"
+			has_line "$out" "$want"
+		done
+		# To join a user namespace takes two clones of two processes, and each would be refused its first.
+		[[ $EUID == 0 ]] || continue
+		running
+		traced -e trace=clone3 -e "inject=clone3:error=EINVAL:when=1" -- exec "$CT" cat /proc/self/cgroup
+		equal 0 "$status"
+		has_line "$out" "$want"
+		delete --force
+	done
+}
+
+@test "cgroup2: exec into a container whose init has left its cgroup, which was removed then" {
+	needs_v2
+	peer_lacks "runc 1.1 fails"
+	config '.linux.namespaces |= map(select(.type != "cgroup"))'
+	cgroup_mount '.options |= map(select(. != "ro"))'
+	mkdir "$TRACK/elsewhere"
+	make_fifo
+	shell "echo 0 >/sys/fs/cgroup$PARENT/elsewhere/cgroup.procs && echo moved >/fifo; exec sleep 1000"
+	run_ct --detach
+	equal moved "$(heard)"
+	rmdir "$TRACK/$CT"
+	rung exec "$CT" cat /proc/self/cgroup
+	has_line "$out" "0::$PARENT/elsewhere"
+	delete --force
+	rmdir "$TRACK/elsewhere"
 }
 
 # --- where ---
