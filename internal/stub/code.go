@@ -1,0 +1,27 @@
+//go:build amd64 || arm64
+
+package stub
+
+import (
+	"bytes"
+	"unsafe"
+)
+
+const supported = true
+
+// codeAddr returns the address of the machine code, which is a part of this
+// program's that is never run here. It does not depend on where it lies, and
+// ends with codeEnd.
+func codeAddr() *byte
+
+// codeEnd stands behind the last instruction.
+const codeEnd = "rungrung"
+
+// maxCode is more than the code is long.
+const maxCode = 512
+
+func machineCode() []byte {
+	code := unsafe.Slice(codeAddr(), maxCode)
+	end := bytes.Index(code, []byte(codeEnd))
+	return code[:end]
+}

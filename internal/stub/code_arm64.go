@@ -1,0 +1,3 @@
+package stub
+
+const machine = 183 // EM_AARCH64

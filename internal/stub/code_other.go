@@ -1,0 +1,10 @@
+//go:build !amd64 && !arm64
+
+package stub
+
+const (
+	supported = false
+	machine   = 0
+)
+
+func machineCode() []byte { return nil }
