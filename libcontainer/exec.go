@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"os"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -16,6 +14,7 @@ import (
 	"github.com/rungoci/rung/libcontainer/bundle"
 	"github.com/rungoci/rung/libcontainer/bundle/jsonfield"
 	"github.com/rungoci/rung/libcontainer/launch"
+	"github.com/rungoci/rung/libcontainer/process"
 )
 
 // ExecOptions say how to run a further process in a container.
@@ -178,20 +177,15 @@ func (c *Container) HideExec() error {
 // traceable tells whether config.json gives the container's processes
 // CAP_SYS_PTRACE over this one's user namespace, or lets them gain it.
 func (c *Container) traceable() (bool, error) {
-	if c.state.Exec == nil || c.state.Exec.Userns {
+	e := c.state.Exec
+	switch {
+	case e == nil || e.Userns:
 		return false, nil
+	case e.MayTrace != nil:
+		return *e.MayTrace, nil
 	}
 	p, err := c.Process()
-	if err != nil || p.Capabilities == nil {
-		return false, err
-	}
-	caps := p.Capabilities
-	for _, set := range [][]string{caps.Bounding, caps.Permitted, caps.Effective, caps.Inheritable, caps.Ambient} {
-		if slices.ContainsFunc(set, func(name string) bool { return strings.EqualFold(name, "CAP_SYS_PTRACE") }) {
-			return true, nil
-		}
-	}
-	return false, nil
+	return err == nil && process.MayTrace(p.Capabilities), err
 }
 
 // joinable returns a pidfd of the init of a container that a process may join.

@@ -84,6 +84,8 @@ type Request struct {
 	Files []*os.File
 	// Exe is the program, opened with O_PATH or for reading.
 	Exe *os.File
+	// Plain says that it is no Go program, and so needs no help to start fast.
+	Plain bool
 	// Args and Env are its arguments and environment.
 	Args, Env []string
 }
@@ -95,6 +97,9 @@ type Process struct {
 	PidFD  *os.File
 	report *os.File
 	what   []step
+	// heard tells that SetupError was called, and has found setupErr.
+	heard    bool
+	setupErr error
 }
 
 // mapRequest is the op of a report that asks for Request.Prepare.
@@ -208,8 +213,17 @@ func (p *Process) adopt() (*Process, error) {
 }
 
 // SetupError waits until the process runs its program, or has failed to, and
-// returns what failed, or nil. It may be called once.
+// returns what failed, or nil.
 func (p *Process) SetupError() error {
+	if !p.heard {
+		p.heard = true
+		p.setupErr = p.hear()
+	}
+	return p.setupErr
+}
+
+// hear reads the last report, of which an end of file is the best.
+func (p *Process) hear() error {
 	defer p.report.Close()
 	rep, err := p.readReport()
 	switch {

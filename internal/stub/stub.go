@@ -21,6 +21,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/rungoci/rung/internal/errdefs"
+	"github.com/rungoci/rung/internal/sys"
 )
 
 // Supported tells whether this architecture has the machine code.
@@ -139,6 +140,12 @@ func (p *Program) Await(fd int) {
 	p.add(read, unix.SYS_READ, []uintptr{uintptr(fd), p.Mem(make([]byte, 1)), 1})
 }
 
+// Rlimit adds the setting of a limit of the process (struct rlimit64).
+func (p *Program) Rlimit(resource int, soft, hard uint64) unix.Errno {
+	limit := [2]uint64{soft, hard}
+	return p.Call(unix.SYS_PRLIMIT64, 0, uintptr(resource), p.Mem(sys.Bytes(&limit)))
+}
+
 // Mem copies b into the program's memory, and returns its address there.
 func (p *Program) Mem(b []byte) uintptr {
 	for len(p.mem)%8 != 0 {
@@ -207,7 +214,8 @@ func (p *Program) image(failed int) (text, data []byte) {
 	p.Mem(nil)                // aligns the calls
 	first := memAddr + uint64(len(p.mem))
 	data = make([]byte, 0, headerSize+len(p.mem)+len(p.calls)*callSize)
-	for _, word := range [...]uint64{first, first + uint64(failed*callSize), 0, 0} {
+	h := header{first: first, last: first + uint64(failed*callSize)}
+	for _, word := range [...]uint64{h.first, h.last, h.report.call, h.report.errno} {
 		data = le.AppendUint64(data, word)
 	}
 	data = append(data, p.mem...)

@@ -200,8 +200,11 @@ func (c *Conn) Close() error { return c.f.Close() }
 
 // HungUp tells whether the other side has closed its end, or died. It may be
 // called while another goroutine waits in Receive.
-func (c *Conn) HungUp() bool {
-	n, err := unix.Poll([]unix.PollFd{{Fd: int32(c.f.Fd()), Events: unix.POLLRDHUP}}, 0)
+func (c *Conn) HungUp() bool { return HungUp(c.f) }
+
+// HungUp tells whether nobody holds the other end of a socket or pipe any more.
+func HungUp(f *os.File) bool {
+	n, err := unix.Poll([]unix.PollFd{{Fd: int32(f.Fd()), Events: unix.POLLRDHUP}}, 0)
 	return n > 0 && err == nil
 }
 

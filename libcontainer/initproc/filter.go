@@ -62,20 +62,13 @@ func (in *inside) capsForFilter() (process.Caps, error) {
 
 // loadFilter loads the program, once.
 func (in *inside) loadFilter() error {
-	_, err := in.load()
-	return err
-}
-
-func (in *inside) load() (listener int, err error) {
 	f := &in.filter
 	if f.program == nil || f.loaded {
-		return -1, nil
+		return nil
 	}
-	if listener, err = seccomp.Load(f.program); err != nil {
-		return -1, err
-	}
-	f.loaded = true
-	return listener, nil
+	err := seccomp.Load(in.by, f.program)
+	f.loaded = err == nil
+	return err
 }
 
 // listener loads a filter with a listener, and hands that out. The outside
@@ -86,10 +79,11 @@ func (in *inside) listener() error {
 		return nil
 	}
 	frame := handshake.NewListener()
-	fd, err := in.load()
+	fd, err := seccomp.LoadNotify(in.filter.program)
 	if err != nil {
 		return err
 	}
+	in.filter.loaded = true
 	if err := in.conn.SendListener(frame, fd); err != nil {
 		return errdefs.AtField(errdefs.Doing(err, "hand out the listener of the seccomp filter"), "linux.seccomp")
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"github.com/rungoci/rung/internal/sys"
 	"github.com/rungoci/rung/internal/sysmon"
 	"github.com/rungoci/rung/libcontainer/bundle"
 	"github.com/rungoci/rung/libcontainer/handshake"
@@ -45,7 +46,10 @@ func run(args []string) int {
 	// the outside have died before, the conversation ends.
 	_ = unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0)
 	unix.CloseOnExec(fd)
-	in := &inside{conn: handshake.NewConn(os.NewFile(uintptr(fd), "handshake"))}
+	in := &inside{
+		conn: handshake.NewConn(os.NewFile(uintptr(fd), "handshake")),
+		by:   sys.Here(), streams: [3]int{0, 1, 2}, rootFD: unix.AT_FDCWD,
+	}
 	err := in.listen()
 	if err == nil && !in.msg.Immediate {
 		// Or what a hook leaves behind would keep the gate.

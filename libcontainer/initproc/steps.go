@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/rungoci/rung/internal/errdefs"
+	"github.com/rungoci/rung/internal/sys"
 	"github.com/rungoci/rung/libcontainer/gate"
 	"github.com/rungoci/rung/libcontainer/handshake"
 	"github.com/rungoci/rung/libcontainer/network"
@@ -34,20 +35,29 @@ func (in *inside) newNamespace(t specs.LinuxNamespaceType) bool {
 // own: without them it would share the terminal and the keys of the caller.
 func (in *inside) session() error {
 	// EPERM: it leads a session already.
-	if _, err := unix.Setsid(); err != nil && err != unix.EPERM {
-		return errdefs.Doing(err, "make a session")
+	if errno := in.by.Try(unix.SYS_SETSID); errno != 0 && errno != unix.EPERM {
+		return errdefs.Doing(errno, "make a session")
 	}
 	if !in.msg.Keyring {
 		return nil
 	}
-	if err := process.SetKeyLabel(in.proc, in.spec.Process); err != nil {
+	if err := in.setKeyLabel(); err != nil {
 		return err
 	}
 	name := "_ses." + in.msg.State.ID
 	if in.msg.Join {
-		return process.JoinSessionKeyring(name)
+		return process.JoinSessionKeyring(in.by, name)
 	}
 	return process.NewSessionKeyring(name, in.msg.Userns)
+}
+
+// setKeyLabel labels the keyring that is made next.
+func (in *inside) setKeyLabel() error {
+	if in.program != nil {
+		in.writeAttrs(process.KeyLabelAttrs(in.spec.Process))
+		return nil
+	}
+	return process.SetKeyLabel(in.proc, in.spec.Process)
 }
 
 // network enters the new network namespace, which the outside has made while
@@ -273,9 +283,9 @@ func (in *inside) hostname() error {
 func (in *inside) affinity() error {
 	a := in.spec.Process.ExecCPUAffinity
 	if in.msg.Join && a != nil && (a.Initial != "" || a.Final != "") {
-		return process.SetAffinity(a.Final)
+		return process.SetAffinity(in.by, a.Final)
 	}
-	if err := process.ResetAffinity(); err != nil {
+	if err := process.ResetAffinity(in.by); err != nil {
 		in.report.Warnings = append(in.report.Warnings, err.Error())
 	}
 	return nil
@@ -295,6 +305,11 @@ func (in *inside) badness() error {
 // ran before. The host's /proc is not needed after that, and must not be there
 // when the working folder is entered (CVE-2024-21626).
 func (in *inside) labels() error {
+	if in.program != nil {
+		in.writeAttrs(process.LabelAttrs(in.spec.Process))
+		in.program.Try(unix.SYS_CLOSE, uintptr(in.procFD))
+		return nil
+	}
 	if err := process.SetLabels(in.proc, in.spec.Process); err != nil {
 		return err
 	}
@@ -305,16 +320,16 @@ func (in *inside) labels() error {
 // follow.
 func (in *inside) attributes() error {
 	p := in.spec.Process
-	if err := process.SetScheduler(p.Scheduler); err != nil {
+	if err := process.SetScheduler(in.by, p.Scheduler); err != nil {
 		return err
 	}
-	if err := process.SetIOPriority(p.IOPriority); err != nil {
+	if err := process.SetIOPriority(in.by, p.IOPriority); err != nil {
 		return err
 	}
-	if err := process.SetMemoryPolicy(in.spec.Linux.MemoryPolicy); err != nil {
+	if err := process.SetMemoryPolicy(in.by, in.spec.Linux.MemoryPolicy); err != nil {
 		return err
 	}
-	return process.SetPersonality(in.spec.Linux.Personality)
+	return process.SetPersonality(in.by, in.spec.Linux.Personality)
 }
 
 // stdio gives the standard streams to the container's user, so that it may
@@ -323,7 +338,7 @@ func (in *inside) attributes() error {
 // there), and a foreground caller's terminal, which it needs afterwards.
 func (in *inside) stdio() error {
 	uid := int(in.spec.Process.User.UID)
-	for fd := 0; fd < 3; fd++ {
+	for _, fd := range in.streams {
 		var st unix.Stat_t
 		if err := unix.Fstat(fd, &st); err != nil || int(st.Uid) == uid {
 			continue // closed by the caller, or nothing to do
@@ -356,29 +371,29 @@ func (in *inside) user() error {
 	var warnings []string
 	in.caps, warnings = process.ParseCaps(p.Capabilities)
 	in.report.Warnings = append(in.report.Warnings, warnings...)
-	if err := in.caps.DropBounding(); err != nil {
+	if err := in.caps.DropBounding(in.by); err != nil {
 		return err
 	}
-	before := process.Chdir(p.Cwd)
+	before := process.Chdir(in.by, p.Cwd)
 	if before != nil && !errors.Is(before, unix.EACCES) {
 		return before
 	}
 	if !in.msg.Userns { // or the outside does it
-		if err := process.SetRlimits(p.Rlimits); err != nil {
+		if err := process.SetRlimits(in.by, p.Rlimits); err != nil {
 			return err
 		}
 	}
-	process.SetUmask(p.User)
+	process.SetUmask(in.by, p.User)
 	if p.NoNewPrivileges {
-		if err := process.SetNoNewPrivileges(); err != nil {
+		if err := process.SetNoNewPrivileges(in.by); err != nil {
 			return err
 		}
 	}
-	if err := process.SetUser(p.User, in.msg.KeepGroups); err != nil {
+	if err := process.SetUser(in.by, p.User, in.msg.KeepGroups); err != nil {
 		return err
 	}
 	if before != nil {
-		if err := process.Chdir(p.Cwd); err != nil {
+		if err := process.Chdir(in.by, p.Cwd); err != nil {
 			return err
 		}
 	}
@@ -386,14 +401,17 @@ func (in *inside) user() error {
 	if err != nil {
 		return err
 	}
-	return caps.Apply()
+	return caps.Apply(in.by)
 }
 
 // executable finds the program with the rights of the user, so that a missing
 // one is an error of create and not of start.
 func (in *inside) executable() error {
 	p := in.spec.Process
-	in.env = process.Env(p.Env, p.User.UID)
+	in.env = process.Env(p.Env, p.User.UID, in.rootFD)
+	if in.program != nil {
+		return nil // which looks for it itself
+	}
 	exe, err := process.LookupExecutable(p.Args[0], in.env)
 	if err != nil {
 		return err
@@ -405,8 +423,12 @@ func (in *inside) executable() error {
 // ready tells the outside that only the gate is left, and waits for it to
 // have written that down. From here on the init may outlive it.
 func (in *inside) ready() error {
-	if err := unix.Prctl(unix.PR_SET_PDEATHSIG, 0, 0, 0, 0); err != nil {
-		return errdefs.Doing(err, "outlive create")
+	if errno := sys.Prctl(in.by, unix.PR_SET_PDEATHSIG, 0, 0); errno != 0 {
+		return errdefs.Doing(errno, "outlive create")
+	}
+	if in.program != nil {
+		in.program.Await(in.goFD)
+		return nil
 	}
 	if err := in.conn.Send(handshake.KindReady, &in.report); err != nil {
 		return err
@@ -434,6 +456,9 @@ func (in *inside) passGate() error {
 // exec runs the startContainer hooks, and then the user's program. It returns
 // only if that fails.
 func (in *inside) exec() error {
+	if in.program != nil {
+		return in.writeExec()
+	}
 	if !in.msg.NoHugePages {
 		// What spawn switched off for this process only. EINVAL: the kernel
 		// has none.

@@ -7,6 +7,8 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/rungoci/rung/internal/errdefs"
+	"github.com/rungoci/rung/internal/stub"
+	"github.com/rungoci/rung/internal/sys"
 	"github.com/rungoci/rung/libcontainer/handshake"
 	"github.com/rungoci/rung/libcontainer/hook"
 	"github.com/rungoci/rung/libcontainer/process"
@@ -28,6 +30,20 @@ type inside struct {
 	// hooks is where hooks write to.
 	hooks  hook.Output
 	report handshake.Report
+
+	// by makes the calls of the steps that both executions have (see write.go).
+	by sys.Caller
+	// streams are the descriptors of the program's standard streams.
+	streams [3]int
+	// rootFD is the container's root folder, or unix.AT_FDCWD for the root of
+	// this process.
+	rootFD int
+	// program is what the calls are written to, or nil.
+	program *stub.Program
+	// goFD is where the program waits for a byte, before it runs another. Behind
+	// it are the descriptor that it reports to and, if it needs that, procFD: the
+	// host's /proc.
+	goFD, procFD int
 }
 
 // scope says what a row is for.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/rungoci/rung/internal/errdefs"
 	"github.com/rungoci/rung/internal/spawn"
+	"github.com/rungoci/rung/internal/sys"
 	"github.com/rungoci/rung/libcontainer/bundle/jsonfield"
 	"github.com/rungoci/rung/libcontainer/cgroup"
 	"github.com/rungoci/rung/libcontainer/process"
@@ -176,7 +177,7 @@ func (c *creation) spawn(req *spawn.Request) (*spawn.Process, error) {
 	if err := unix.SchedGetaffinity(0, &before); err != nil {
 		return nil, errdefs.Doing(err, "read the CPU affinity")
 	}
-	if err := process.SetAffinity(a.Initial); err != nil {
+	if err := process.SetAffinity(sys.Here(), a.Initial); err != nil {
 		return nil, err
 	}
 	// On failure this thread stays where it is, for a moment or two.
@@ -203,8 +204,10 @@ func (c *creation) identify() (err error) {
 
 // inherited is what the record keeps of config.json for exec.
 func (c *creation) inherited() *state.Exec {
+	mayTrace := process.MayTrace(c.spec.Process.Capabilities)
 	e := &state.Exec{Process: jsonfield.Marshal(c.spec.Process), Personality: c.spec.Linux.Personality, MemoryPolicy: c.spec.Linux.MemoryPolicy,
-		Chroot: !c.hasNew(specs.MountNamespace), Userns: c.userns, NoKeyring: c.NoKeyring, KeepGroups: c.Annotated.KeepGroups}
+		MayTrace: &mayTrace,
+		Chroot:   !c.hasNew(specs.MountNamespace), Userns: c.userns, NoKeyring: c.NoKeyring, KeepGroups: c.Annotated.KeepGroups}
 	if s := c.spec.Linux.Seccomp; c.hasFilter() {
 		e.Seccomp = &state.Seccomp{ListenerPath: s.ListenerPath, ListenerMetadata: s.ListenerMetadata}
 	}

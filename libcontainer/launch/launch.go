@@ -106,6 +106,8 @@ type creation struct {
 	rulesSet bool
 	// disarm unregisters callOff.
 	disarm func() bool
+	// ahead is the process where it is a list of system calls; see ahead.go.
+	ahead *ahead
 	// settled is true once the end of ctx no longer matters: the container
 	// stands, or is undone anyway. Only this goroutine sets it.
 	settled bool
@@ -162,7 +164,15 @@ func (c *creation) rows() []row {
 // of that container, which runs the program. On failure, or when ctx ends,
 // nothing of it is left but the state folder, which is the caller's.
 func Create(ctx context.Context, r *Request) (*Result, error) {
-	c := &creation{Request: r, ctx: ctx, spec: r.Bundle.Spec}
+	if r.Into != nil {
+		return join(ctx, r)
+	}
+	return create(&creation{Request: r, ctx: ctx, spec: r.Bundle.Spec})
+}
+
+// create walks the table.
+func create(c *creation) (*Result, error) {
+	ctx, r := c.ctx, c.Request
 	c.userns = c.has(specs.UserNamespace) || r.Into != nil && r.Into.State.Exec.Userns
 	defer c.closeFiles()
 	defer c.unlockThread()
@@ -193,7 +203,7 @@ func Create(ctx context.Context, r *Request) (*Result, error) {
 func (c *creation) callOff() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.settled && !c.conn.HungUp() {
+	if !c.settled && !c.hungUp() {
 		_ = unix.PidfdSendSignal(int(c.process.PidFD.Fd()), unix.SIGKILL, nil, 0)
 	}
 }
@@ -229,6 +239,9 @@ func (c *creation) closeFiles() {
 		c.devices.Close()
 	}
 	c.hooks.Close()
+	if c.ahead != nil {
+		c.ahead.close()
+	}
 	for _, f := range []*os.File{c.peer, c.gate, c.exe, c.proc} {
 		if f != nil {
 			f.Close()

@@ -44,6 +44,9 @@ func (c *creation) closeNetwork() {
 
 // seal waits for the file that the init is executed from, or makes it.
 func (c *creation) seal() error {
+	if c.ahead != nil {
+		return c.writeAhead()
+	}
 	if c.sealed != nil {
 		return <-c.sealed
 	}

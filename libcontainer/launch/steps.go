@@ -118,25 +118,19 @@ func (c *creation) makeGate() (err error) {
 
 // clone makes the process.
 func (c *creation) clone() (err error) {
-	if c.conn, c.peer, err = handshake.Pair(); err != nil {
-		return err
-	}
-	soft, _, ok := nofile.Original()
-	if !ok {
-		soft = math.MaxUint64 // as high as the hard limit
-	}
 	req := &spawn.Request{
 		CgroupFD:    -1,
 		TimeOffsets: timeOffsets(c.spec),
 		Stdio:       c.Stdio,
 		Preserve:    c.Preserve,
-		Files:       []*os.File{c.peer},
-		Exe:         c.exe,
-		Args:        handshake.Args(3+c.Preserve, soft),
-		Env:         handshake.Env(),
 	}
-	if c.gate != nil {
-		req.Files = append(req.Files, c.gate)
+	if c.ahead != nil {
+		err = c.ahead.program(req, c.proc)
+	} else {
+		err = c.rungInit(req)
+	}
+	if err != nil {
+		return err
 	}
 	// Of a pid namespace that a new container joins, nobody says who is in it.
 	req.Traceable = !c.userns && (c.Into == nil || c.Into.Traceable)
@@ -155,12 +149,33 @@ func (c *creation) clone() (err error) {
 	c.disarm = context.AfterFunc(c.ctx, c.callOff)
 	// The end of the inside must be held by the inside alone, so that its
 	// death is an end of file.
-	c.peer.Close()
-	c.peer = nil
+	if c.ahead != nil {
+		c.ahead.handedOver()
+	} else {
+		c.peer.Close()
+		c.peer = nil
+	}
 	if err := c.identify(); err != nil {
 		return err
 	}
 	return c.checkMappings()
+}
+
+// rungInit has the process run rung, with its end of a conversation.
+func (c *creation) rungInit(req *spawn.Request) (err error) {
+	if c.conn, c.peer, err = handshake.Pair(); err != nil {
+		return err
+	}
+	soft, _, ok := nofile.Original()
+	if !ok {
+		soft = math.MaxUint64 // as high as the hard limit
+	}
+	req.Exe, req.Args, req.Env = c.exe, handshake.Args(3+c.Preserve, soft), handshake.Env()
+	req.Files = []*os.File{c.peer}
+	if c.gate != nil {
+		req.Files = append(req.Files, c.gate)
+	}
+	return nil
 }
 
 // kill ends the process of a creation that failed. It is a child of this
@@ -181,6 +196,9 @@ func (c *creation) kill() {
 
 // message tells the inside all that it needs.
 func (c *creation) message() error {
+	if c.ahead != nil {
+		return nil // it knows
+	}
 	if err := c.conn.SendBytes(handshake.KindConfig, c.Bundle.Config); err != nil {
 		return c.lost(err)
 	}
@@ -294,6 +312,9 @@ func (c *creation) runtimeHooks() error {
 
 // ready waits until the inside has done all of its table but the gate.
 func (c *creation) ready() error {
+	if c.ahead != nil {
+		return nil // it is on its own way to the byte that release writes
+	}
 	var report handshake.Report
 	if err := c.await(handshake.KindReady, &report); err != nil {
 		return err
@@ -432,11 +453,17 @@ func (c *creation) commit() error {
 // release lets the init go to its gate, or, where there is none, run the
 // user's program. Until that runs, the startContainer hooks may take long.
 func (c *creation) release() error {
-	if !c.Immediate {
+	switch {
+	case !c.Immediate:
 		return c.lost(c.conn.Send(handshake.KindRelease, nil))
-	}
-	if err := gate.Release(c.conn); err != nil {
-		return err
+	case c.ahead != nil:
+		if err := c.releaseAhead(); err != nil {
+			return err
+		}
+	default:
+		if err := gate.Release(c.conn); err != nil {
+			return err
+		}
 	}
 	c.settle()
 	return nil

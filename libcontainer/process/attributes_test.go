@@ -12,6 +12,8 @@ import (
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
+
+	"github.com/rungoci/rung/internal/sys"
 )
 
 func TestSetNames(t *testing.T) {
@@ -43,19 +45,19 @@ func helperLimits() error {
 		{Type: "RLIMIT_NOFILE", Soft: 100, Hard: now.Max},
 		{Type: "RLIMIT_CORE", Soft: 0, Hard: 0},
 	}
-	if err := SetRlimits(limits); err != nil {
+	if err := SetRlimits(sys.Here(), limits); err != nil {
 		return err
 	}
 	out, err := exec.Command("/bin/sh", "-c", "ulimit -Sn; ulimit -Hc").Output()
 	if err != nil || string(out) != "100\n0\n" {
 		return fmt.Errorf("a child has %q: %v", out, err)
 	}
-	if err := check(SetRlimits([]specs.POSIXRlimit{{Type: "RLIMIT_NOFILE", Soft: 2, Hard: 1}}), unix.EINVAL, "process.rlimits[0]", "2:1"); err != nil {
+	if err := check(SetRlimits(sys.Here(), []specs.POSIXRlimit{{Type: "RLIMIT_NOFILE", Soft: 2, Hard: 1}}), unix.EINVAL, "process.rlimits[0]", "2:1"); err != nil {
 		return err
 	}
 	// Whoever runs this may not: no limit may be above fs.nr_open.
 	above := []specs.POSIXRlimit{limits[1], {Type: "RLIMIT_NOFILE", Soft: 1, Hard: 1 << 40}}
-	if err := check(SetRlimits(above), unix.EPERM, "process.rlimits[1]", "CAP_SYS_RESOURCE", "fs.nr_open", "hard limit now is"); err != nil {
+	if err := check(SetRlimits(sys.Here(), above), unix.EPERM, "process.rlimits[1]", "CAP_SYS_RESOURCE", "fs.nr_open", "hard limit now is"); err != nil {
 		return err
 	}
 	return helperOOM()
@@ -91,7 +93,7 @@ func TestLimits(t *testing.T) {
 }
 
 func TestSetRlimitsUnknown(t *testing.T) {
-	err := SetRlimits([]specs.POSIXRlimit{{Type: "RLIMIT_NONSENSE"}})
+	err := SetRlimits(sys.Here(), []specs.POSIXRlimit{{Type: "RLIMIT_NONSENSE"}})
 	if err := check(err, 0, "process.rlimits[0].type", "RLIMIT_NONSENSE"); err != nil {
 		t.Error(err)
 	}
@@ -145,7 +147,7 @@ func TestSetScheduler(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			onThread(t, 0, func() error {
-				err := SetScheduler(tt.in)
+				err := SetScheduler(sys.Here(), tt.in)
 				if tt.field == "" && errors.Is(err, unix.EPERM) {
 					t.Log("not allowed here:", err)
 					return nil
@@ -209,7 +211,7 @@ func TestSetIOPriority(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			onThread(t, 0, func() error {
-				if err := check(SetIOPriority(tt.in), 0, tt.field); err != nil || tt.field != "" {
+				if err := check(SetIOPriority(sys.Here(), tt.in), 0, tt.field); err != nil || tt.field != "" {
 					return err
 				}
 				got, _, errno := unix.RawSyscall(unix.SYS_IOPRIO_GET, 1, 0, 0)
@@ -220,7 +222,7 @@ func TestSetIOPriority(t *testing.T) {
 			})
 		})
 	}
-	if err := SetIOPriority(nil); err != nil {
+	if err := SetIOPriority(sys.Here(), nil); err != nil {
 		t.Error(err)
 	}
 }
@@ -232,25 +234,25 @@ func TestAffinity(t *testing.T) {
 			return err
 		}
 		for _, list := range []string{"", " , "} {
-			if err := SetAffinity(list); err != nil {
+			if err := SetAffinity(sys.Here(), list); err != nil {
 				return err
 			}
 		}
-		if err := SetAffinity("0"); err != nil {
+		if err := SetAffinity(sys.Here(), "0"); err != nil {
 			return err
 		}
 		if err := unix.SchedGetaffinity(0, &got); err != nil || got.Count() != 1 || !got.IsSet(0) {
 			return fmt.Errorf("after 0: %v, %v", got, err)
 		}
-		if err := ResetAffinity(); err != nil {
+		if err := ResetAffinity(sys.Here()); err != nil {
 			return err
 		}
 		if err := unix.SchedGetaffinity(0, &got); err != nil || got != before {
 			return fmt.Errorf("after the reset: %v, before %v, %v", got, before, err)
 		}
 		return errors.Join(
-			check(SetAffinity("0-x"), 0, "process.execCPUAffinity"),
-			check(SetAffinity("1023"), unix.EINVAL, "process.execCPUAffinity", "CPUs 1023", "cpuset"))
+			check(SetAffinity(sys.Here(), "0-x"), 0, "process.execCPUAffinity"),
+			check(SetAffinity(sys.Here(), "1023"), unix.EINVAL, "process.execCPUAffinity", "CPUs 1023", "cpuset"))
 	})
 }
 
@@ -268,13 +270,13 @@ func TestSetPersonality(t *testing.T) {
 			{nil, 8},
 			{&specs.LinuxPersonality{Domain: specs.PerLinux}, 0},
 		} {
-			if err := SetPersonality(step.in); err != nil || persona() != step.want {
+			if err := SetPersonality(sys.Here(), step.in); err != nil || persona() != step.want {
 				return fmt.Errorf("%v gave %#x: %v", step.in, persona(), err)
 			}
 		}
 		return errors.Join(
-			check(SetPersonality(&specs.LinuxPersonality{Domain: "HURD"}), 0, "linux.personality.domain"),
-			check(SetPersonality(&specs.LinuxPersonality{Domain: specs.PerLinux, Flags: []specs.LinuxPersonalityFlag{"X"}}), 0, "linux.personality.flags[0]"))
+			check(SetPersonality(sys.Here(), &specs.LinuxPersonality{Domain: "HURD"}), 0, "linux.personality.domain"),
+			check(SetPersonality(sys.Here(), &specs.LinuxPersonality{Domain: specs.PerLinux, Flags: []specs.LinuxPersonalityFlag{"X"}}), 0, "linux.personality.flags[0]"))
 	})
 }
 
@@ -299,25 +301,25 @@ func TestSetMemoryPolicy(t *testing.T) {
 			{&specs.LinuxMemoryPolicy{Mode: specs.MpolLocal}, unix.MPOL_LOCAL},
 			{&specs.LinuxMemoryPolicy{Mode: specs.MpolDefault}, unix.MPOL_DEFAULT},
 		} {
-			if err := SetMemoryPolicy(step.in); err != nil || mode() != step.want {
+			if err := SetMemoryPolicy(sys.Here(), step.in); err != nil || mode() != step.want {
 				return fmt.Errorf("%+v gave %#x: %v", step.in, mode(), err)
 			}
 		}
 		return errors.Join(
-			check(SetMemoryPolicy(&specs.LinuxMemoryPolicy{Mode: "BIND"}), 0, "linux.memoryPolicy.mode"),
-			check(SetMemoryPolicy(&specs.LinuxMemoryPolicy{Mode: specs.MpolBind, Nodes: "1000"}), unix.EINVAL, "linux.memoryPolicy", "MPOL_BIND", "nodes is in this machine"))
+			check(SetMemoryPolicy(sys.Here(), &specs.LinuxMemoryPolicy{Mode: "BIND"}), 0, "linux.memoryPolicy.mode"),
+			check(SetMemoryPolicy(sys.Here(), &specs.LinuxMemoryPolicy{Mode: specs.MpolBind, Nodes: "1000"}), unix.EINVAL, "linux.memoryPolicy", "MPOL_BIND", "nodes is in this machine"))
 	})
 }
 
 func TestSetUmask(t *testing.T) {
 	masks := []uint32{0, 0o77, 0o777}
 	onThread(t, unix.CLONE_FS, func() error {
-		SetUmask(specs.User{})
+		SetUmask(sys.Here(), specs.User{})
 		if got := unix.Umask(0); got != 0o022 {
 			return fmt.Errorf("default is %#o", got)
 		}
 		for _, mask := range masks {
-			SetUmask(specs.User{Umask: &mask})
+			SetUmask(sys.Here(), specs.User{Umask: &mask})
 			if got := unix.Umask(0); got != int(mask) {
 				return fmt.Errorf("got %#o, want %#o", got, mask)
 			}
@@ -328,7 +330,7 @@ func TestSetUmask(t *testing.T) {
 
 func TestSessionKeyring(t *testing.T) {
 	const name = "_ses.rung-process-test"
-	if err := JoinSessionKeyring(name + ".probe"); err != nil {
+	if err := JoinSessionKeyring(sys.Here(), name+".probe"); err != nil {
 		t.Skip("no keyrings here: ", err)
 	}
 	onThread(t, 0, func() error {
@@ -344,7 +346,7 @@ func TestSessionKeyring(t *testing.T) {
 			return fmt.Errorf("permissions %#x: %v, %v", perm, err, perr)
 		}
 		onThread(t, 0, func() error {
-			if err := JoinSessionKeyring(name); err != nil {
+			if err := JoinSessionKeyring(sys.Here(), name); err != nil {
 				return err
 			}
 			joined, err := unix.KeyctlGetKeyringID(unix.KEY_SPEC_SESSION_KEYRING, false)

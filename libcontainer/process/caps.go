@@ -13,6 +13,20 @@ import (
 	"github.com/rungoci/rung/libcontainer/capname"
 )
 
+// MayTrace tells whether a process with these capabilities (process.capabilities)
+// has CAP_SYS_PTRACE, or can gain it.
+func MayTrace(c *specs.LinuxCapabilities) bool {
+	if c == nil {
+		return false
+	}
+	for _, set := range [][]string{c.Bounding, c.Permitted, c.Effective, c.Inheritable, c.Ambient} {
+		if parseCapSet(set)&(1<<unix.CAP_SYS_PTRACE) != 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // capSet has bit n set for the capability with number n in
 // linux/capability.h.
 type capSet uint64
@@ -28,8 +42,8 @@ type Caps struct {
 }
 
 // ParseCaps reads the field process.capabilities. It must run on the thread
-// that later calls Apply, before that drops anything: what the thread does not
-// have it cannot give, and leaves out. The spec wants a warning of that, not a
+// that later calls Apply, or is cloned for it, before that drops anything: what
+// the thread does not have it cannot give, and leaves out. The spec wants a warning of that, not a
 // failure (config.md, "Linux Process"). Names that are unknown are left out
 // without one: bundle's validation has warned already.
 //
@@ -115,22 +129,19 @@ func currentCaps() (permitted, inheritable capSet, err error) {
 		capSet(data[0].Inheritable) | capSet(data[1].Inheritable)<<32, nil
 }
 
-// DropBounding removes from the bounding set of the calling thread all that
-// the config does not list, the capabilities that this version of rung has no
-// name for among them. It needs CAP_SETPCAP, so it comes before SetUser.
-func (c Caps) DropBounding() error {
+// DropBounding removes from the bounding set of the thread all that the config
+// does not list, the capabilities that this version of rung has no name for
+// among them. The thread has that of the calling one. It needs CAP_SETPCAP, so it comes before SetUser.
+func (c Caps) DropBounding(by sys.Caller) error {
 	for number := range uintptr(64) {
-		if c.bounding&(1<<number) != 0 {
+		in, err := unix.PrctlRetInt(unix.PR_CAPBSET_READ, number, 0, 0, 0)
+		if err != nil { // beyond the last one the kernel knows
+			return nil
+		}
+		if in == 0 || c.bounding&(1<<number) != 0 {
 			continue
 		}
-		switch errno := sys.Prctl(unix.PR_CAPBSET_DROP, number, 0); errno {
-		case 0:
-		case unix.EINVAL: // beyond the last one the kernel knows
-			return nil
-		default:
-			if errno == unix.EPERM && !inBoundingSet(number) {
-				continue
-			}
+		if errno := sys.Prctl(by, unix.PR_CAPBSET_DROP, number, 0); errno != 0 {
 			return &errdefs.Error{
 				Doing: "drop " + capSet(1<<number).String() + " from the bounding set",
 				Field: "process.capabilities.bounding",
@@ -165,28 +176,22 @@ func (c Caps) WithAdmin() (Caps, error) {
 	return c, nil
 }
 
-// inBoundingSet is false for what the kernel does not know, too.
-func inBoundingSet(number uintptr) bool {
-	in, err := unix.PrctlRetInt(unix.PR_CAPBSET_READ, number, 0, 0, 0)
-	return err == nil && in == 1
-}
-
 // Apply sets the effective, permitted, inheritable and ambient sets of the
-// calling thread. It comes after SetUser, which clears the effective ones, and
+// thread. It comes after SetUser, which clears the effective ones, and
 // needs no privilege: it only gives up.
-func (c Caps) Apply() error {
+func (c Caps) Apply(by sys.Caller) error {
 	const field = "process.capabilities"
-	if err := c.set(); err != nil {
+	if err := c.set(by); err != nil {
 		return err
 	}
 	// The kernel has taken away what is no longer permitted and inheritable;
 	// the rest may be the caller's own ambient set.
-	if errno := sys.Prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL, 0); errno != 0 {
+	if errno := sys.Prctl(by, unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL, 0); errno != 0 {
 		return &errdefs.Error{Doing: "clear the ambient capabilities", Field: field + ".ambient", Err: errno}
 	}
 	for set := c.ambient; set != 0; set &= set - 1 {
 		number := bits.TrailingZeros64(uint64(set))
-		if errno := sys.Prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_RAISE, uintptr(number)); errno != 0 {
+		if errno := sys.Prctl(by, unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_RAISE, uintptr(number)); errno != 0 {
 			return &errdefs.Error{
 				Doing: "raise the ambient capability " + capSet(1<<number).String(),
 				Field: field + ".ambient",
@@ -199,14 +204,14 @@ func (c Caps) Apply() error {
 }
 
 // set sets the three sets that capset(2) knows.
-func (c Caps) set() error {
+func (c Caps) set(by sys.Caller) error {
 	hdr := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 	data := [2]unix.CapUserData{
 		{Effective: uint32(c.effective), Permitted: uint32(c.permitted), Inheritable: uint32(c.inheritable)},
 		{Effective: uint32(c.effective >> 32), Permitted: uint32(c.permitted >> 32), Inheritable: uint32(c.inheritable >> 32)},
 	}
-	if err := unix.Capset(&hdr, &data[0]); err != nil {
-		return &errdefs.Error{Doing: "set the capabilities", Field: "process.capabilities", Err: err}
+	if errno := by.Call(unix.SYS_CAPSET, by.Mem(sys.Bytes(&hdr)), by.Mem(sys.Bytes(&data))); errno != 0 {
+		return &errdefs.Error{Doing: "set the capabilities", Field: "process.capabilities", Err: errno}
 	}
 	return nil
 }

@@ -17,6 +17,8 @@ import (
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
+
+	"github.com/rungoci/rung/internal/sys"
 )
 
 // elfFile makes a program for this machine that exits with status 0 (on
@@ -239,7 +241,7 @@ func TestCheckUnreadable(t *testing.T) {
 	file := t.TempDir() + "/secret"
 	must(t, os.WriteFile(file, []byte("no program"), 0o111), os.Chmod(filepath.Dir(file), 0o755), os.Chmod(filepath.Dir(filepath.Dir(file)), 0o755))
 	onThread(t, 0, func() error {
-		if err := SetUser(specs.User{UID: 1000}, false); err != nil {
+		if err := SetUser(sys.Here(), specs.User{UID: 1000}, false); err != nil {
 			return err
 		}
 		return CheckExecutable(file)

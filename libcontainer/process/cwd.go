@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/rungoci/rung/internal/errdefs"
+	"github.com/rungoci/rung/internal/sys"
 )
 
 // errOutside is an attack, or a descriptor of rung's that leaked.
@@ -21,12 +22,11 @@ var errOutside = errors.New("it lies outside of the container's root")
 // Call it before SetUser, as root may enter folders that the user may not; if
 // the error is EACCES or EPERM, again after it, as on a network filesystem the
 // user may enter folders that root may not.
-func Chdir(cwd string) error {
-	err := unix.Chdir(cwd)
-	if err == nil {
-		err = verifyCwd()
-	}
-	if err == nil {
+func Chdir(c sys.Caller, cwd string) error {
+	var err error
+	if errno := c.Call(unix.SYS_CHDIR, sys.CString(c, cwd)); errno != 0 {
+		err = errno
+	} else if err = verifyCwd(c); err == nil {
 		return nil
 	}
 	e := &errdefs.Error{Doing: "enter the working folder " + strconv.Quote(cwd), Field: "process.cwd", Err: err}
@@ -45,16 +45,15 @@ func Chdir(cwd string) error {
 
 // verifyCwd asks the kernel where the working folder is. For one that the root
 // does not reach getcwd(2) says so in front of the path.
-func verifyCwd() error {
-	var buf [unix.PathMax]byte
-	n, err := unix.Getcwd(buf[:])
-	if err != nil {
-		return err
-	}
-	if n < 1 || buf[0] != '/' {
+func verifyCwd(c sys.Caller) error {
+	switch errno := c.Absolute(unix.SYS_GETCWD, c.Mem(make([]byte, unix.PathMax)), unix.PathMax); errno {
+	case 0:
+		return nil
+	case unix.EXDEV:
 		return errOutside
+	default:
+		return errno
 	}
-	return nil
 }
 
 // MakeCwd makes the working folder and its parents, with mode 0755 less the

@@ -10,6 +10,8 @@ import (
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
+
+	"github.com/rungoci/rung/internal/sys"
 )
 
 // inRoot runs f on a thread whose root is root.
@@ -63,14 +65,14 @@ func TestChdir(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.cwd[:min(20, len(tt.cwd))]+strconv.Itoa(int(tt.uid)), func(t *testing.T) {
 			inRoot(t, root, func() error {
-				if err := SetUser(specs.User{UID: tt.uid}, false); err != nil {
+				if err := SetUser(sys.Here(), specs.User{UID: tt.uid}, false); err != nil {
 					return err
 				}
 				field := ""
 				if tt.errno != 0 {
 					field = "process.cwd"
 				}
-				return check(Chdir(tt.cwd), tt.errno, field, strings.Fields(tt.text)...)
+				return check(Chdir(sys.Here(), tt.cwd), tt.errno, field, strings.Fields(tt.text)...)
 			})
 		})
 	}
@@ -97,10 +99,10 @@ func TestChdirOutside(t *testing.T) {
 		}
 		leaked := func(f *os.File) string { return "/proc/thread-self/fd/" + strconv.Itoa(int(f.Fd())) }
 		return errors.Join(
-			check(Chdir(leaked(host)), 0, "process.cwd", "outside of the container's root", "break out"),
-			check(Chdir(leaked(host)+"/etc"), 0, "process.cwd", "outside of the container's root"),
+			check(Chdir(sys.Here(), leaked(host)), 0, "process.cwd", "outside of the container's root", "break out"),
+			check(Chdir(sys.Here(), leaked(host)+"/etc"), 0, "process.cwd", "outside of the container's root"),
 			check(MakeCwd(leaked(host)+"/rung-must-not-exist"), unix.ELOOP, "process.cwd"),
-			check(Chdir("/"), 0, ""))
+			check(Chdir(sys.Here(), "/"), 0, ""))
 	})
 	if _, err := os.Stat("/rung-must-not-exist"); err == nil {
 		t.Error("a folder was made outside of the root")
@@ -132,7 +134,7 @@ func TestMakeCwd(t *testing.T) {
 			if err := MakeCwd(cwd); err != nil {
 				return err
 			}
-			return check(Chdir(filepath.Clean("/"+cwd)), 0, "")
+			return check(Chdir(sys.Here(), filepath.Clean("/"+cwd)), 0, "")
 		})
 		info, err := os.Stat(filepath.Join(root, want))
 		if err != nil || !info.IsDir() || want != "" && want != "have" && info.Mode().Perm() != 0o755 {

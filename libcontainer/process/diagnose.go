@@ -167,7 +167,7 @@ func binfmtHandlers(dir string) bool {
 
 // readSmall reads the start of a regular file.
 func readSmall(file string) (string, bool) {
-	fd := openRegular(file)
+	fd := openRegular(unix.AT_FDCWD, file)
 	if fd < 0 {
 		return "", false
 	}

@@ -49,7 +49,7 @@ func TestEnv(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			inRoot(t, root, func() error {
 				given := slices.Clone(tt.env)
-				if got := Env(tt.env, tt.uid); !slices.Equal(got, tt.want) {
+				if got := Env(tt.env, tt.uid, unix.AT_FDCWD); !slices.Equal(got, tt.want) {
 					return fmt.Errorf("got %q, want %q", got, tt.want)
 				}
 				if !slices.Equal(given, tt.env) {
@@ -103,7 +103,7 @@ func TestHostilePasswd(t *testing.T) {
 				os.WriteFile(root+"/usr/passwd", []byte("u:x:1:1::/usr/home:"), 0o644),
 				tt.make(root+"/etc/passwd"))
 			inRoot(t, root, func() error {
-				if got := homeOf(1); got != tt.want {
+				if got := homeOf(1, unix.AT_FDCWD); got != tt.want {
 					return fmt.Errorf("got %q, want %q", got, tt.want)
 				}
 				return nil

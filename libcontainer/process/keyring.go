@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/rungoci/rung/internal/errdefs"
+	"github.com/rungoci/rung/internal/sys"
 )
 
 // keyUserSearch is KEY_USR_SEARCH of linux/key.h: processes of the user who
@@ -41,29 +42,33 @@ func NewSessionKeyring(name string, userns bool) error {
 }
 
 // JoinSessionKeyring makes the session keyring called name, of a container
-// that runs, that of the calling thread. It makes one if there is none.
-func JoinSessionKeyring(name string) error {
-	_, err := joinKeyring(name)
-	return err
+// that runs, that of the thread. It makes one if there is none.
+func JoinSessionKeyring(c sys.Caller, name string) error {
+	errno := c.Call(unix.SYS_KEYCTL, unix.KEYCTL_JOIN_SESSION_KEYRING, sys.CString(c, name))
+	return keyringError(errno, name)
 }
 
 // joinKeyring returns the id of the keyring, or 0 if the kernel has none.
 func joinKeyring(name string) (int, error) {
 	id, err := unix.KeyctlJoinSessionKeyring(name)
-	switch err {
-	case nil:
-		return id, nil
-	case unix.ENOSYS:
-		return 0, nil
+	if err != nil {
+		return 0, keyringError(errnoOf(err), name)
 	}
-	e := &errdefs.Error{Doing: "join the session keyring " + name, Err: err}
-	switch err {
+	return id, nil
+}
+
+func keyringError(errno unix.Errno, name string) error {
+	if errno == 0 || errno == unix.ENOSYS {
+		return nil
+	}
+	e := &errdefs.Error{Doing: "join the session keyring " + name, Err: errno}
+	switch errno {
 	case unix.EDQUOT:
 		e.Hint = "there are too many keys: raise kernel.keys.root_maxkeys and root_maxbytes (or maxkeys and maxbytes for a user), or pass --no-new-keyring"
 	case unix.EPERM, unix.EACCES:
 		e.Hint = "a seccomp filter may forbid it, as in a container: pass --no-new-keyring"
 	}
-	return 0, e
+	return e
 }
 
 // keyringPerm returns the permissions of a key: the fourth part of

@@ -91,19 +91,43 @@ func (h *host) hasSELinux() bool {
 	return err == nil && string(bytes.TrimRight(label, "\x00\n")) != "kernel"
 }
 
+// Attr is a file of a thread in /proc, below /proc/thread-self, and what to write
+// to it.
+type Attr struct{ File, Value string }
+
+// LabelAttrs returns what SetLabels writes.
+func LabelAttrs(p *specs.Process) []Attr {
+	var attrs []Attr
+	if p.ApparmorProfile != "" {
+		attrs = append(attrs, Attr{apparmorExec, "exec " + p.ApparmorProfile})
+	}
+	if p.SelinuxLabel != "" {
+		attrs = append(attrs, Attr{selinuxExec, p.SelinuxLabel})
+	}
+	return attrs
+}
+
+// KeyLabelAttrs returns what SetKeyLabel writes.
+func KeyLabelAttrs(p *specs.Process) []Attr {
+	if p.SelinuxLabel == "" {
+		return nil
+	}
+	return []Attr{{selinuxKeyCreate, p.SelinuxLabel}}
+}
+
 // SetLabels has the next program that the calling thread executes begin with
 // the AppArmor profile and the SELinux label of p. Programs that processes
 // cloned from the thread execute begin with them too. proc may be nil if p asks
 // for neither.
 func SetLabels(proc *Proc, p *specs.Process) error {
-	if profile := p.ApparmorProfile; profile != "" {
-		if err := proc.writeAttr(apparmorExec, "exec "+profile); err != nil {
-			return err.because("process.apparmorProfile", "change to the AppArmor profile "+strconv.Quote(profile), apparmorHint(err.errno))
-		}
-	}
-	if label := p.SelinuxLabel; label != "" {
-		if err := proc.writeAttr(selinuxExec, label); err != nil {
-			return err.because("process.selinuxLabel", "set the SELinux label "+strconv.Quote(label), selinuxHint(err.errno))
+	for _, a := range LabelAttrs(p) {
+		err := proc.writeAttr(a)
+		switch {
+		case err == nil:
+		case a.File == apparmorExec:
+			return err.because("process.apparmorProfile", "change to the AppArmor profile "+strconv.Quote(p.ApparmorProfile), apparmorHint(err.errno))
+		default:
+			return err.because("process.selinuxLabel", "set the SELinux label "+strconv.Quote(p.SelinuxLabel), selinuxHint(err.errno))
 		}
 	}
 	return nil
@@ -113,12 +137,10 @@ func SetLabels(proc *Proc, p *specs.Process) error {
 // its next execve(2), the SELinux label of p; the session keyring first of all,
 // which the program could not use otherwise. proc may be nil if there is none.
 func SetKeyLabel(proc *Proc, p *specs.Process) error {
-	label := p.SelinuxLabel
-	if label == "" {
-		return nil
-	}
-	if err := proc.writeAttr(selinuxKeyCreate, label); err != nil {
-		return err.because("process.selinuxLabel", "set the SELinux label "+strconv.Quote(label)+" of the session keyring", selinuxHint(err.errno))
+	for _, a := range KeyLabelAttrs(p) {
+		if err := proc.writeAttr(a); err != nil {
+			return err.because("process.selinuxLabel", "set the SELinux label "+strconv.Quote(a.Value)+" of the session keyring", selinuxHint(err.errno))
+		}
 	}
 	return nil
 }
@@ -173,13 +195,13 @@ func selinuxHint(errno error) string {
 // writeAttr writes value to a file of the calling thread, with one write(2). The
 // kernel has it that whoever writes has opened the file, and not changed its
 // credentials in between.
-func (p *Proc) writeAttr(name, value string) *attrError {
-	fd, err := p.open("thread-self/"+name, unix.O_WRONLY)
+func (p *Proc) writeAttr(a Attr) *attrError {
+	fd, err := p.open("thread-self/"+a.File, unix.O_WRONLY)
 	if err != nil {
-		return &attrError{opening: true, name: name, errno: err}
+		return &attrError{opening: true, name: a.File, errno: err}
 	}
-	if err := writeOnce(fd, value); err != nil {
-		return &attrError{name: name, errno: err}
+	if err := writeOnce(fd, a.Value); err != nil {
+		return &attrError{name: a.File, errno: err}
 	}
 	return nil
 }

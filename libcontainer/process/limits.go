@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/rungoci/rung/internal/errdefs"
+	"github.com/rungoci/rung/internal/sys"
 	"github.com/rungoci/rung/libcontainer/bundle/jsonfield"
 )
 
@@ -53,22 +54,26 @@ func rlimitNumber(name string) (int, bool) {
 // SetRlimits sets the limits of the process, in the order given (field
 // process.rlimits). Setting a hard limit to what it is already needs no
 // privilege, so an engine's default that equals the host's never fails.
-func SetRlimits(limits []specs.POSIXRlimit) error { return SetRlimitsOf(0, limits) }
+func SetRlimits(c sys.Caller, limits []specs.POSIXRlimit) error {
+	return setRlimits(0, limits, c.Rlimit)
+}
 
 // SetRlimitsOf is SetRlimits for the process pid.
 func SetRlimitsOf(pid int, limits []specs.POSIXRlimit) error {
+	return setRlimits(pid, limits, func(resource int, soft, hard uint64) unix.Errno {
+		return errnoOf(unix.Prlimit(pid, resource, &unix.Rlimit{Cur: soft, Max: hard}, nil))
+	})
+}
+
+func setRlimits(pid int, limits []specs.POSIXRlimit, set func(resource int, soft, hard uint64) unix.Errno) error {
 	for i := range limits {
 		l := &limits[i]
 		number, ok := rlimitNumber(l.Type)
 		if !ok {
 			return errdefs.Field(jsonfield.Index("process.rlimits", i)+".type", "unknown resource "+jsonfield.Quote(l.Type))
 		}
-		// Not a raw system call: this one makes package syscall forget the
-		// soft limit of open files that it would give the programs it starts
-		// (hooks) in place of ours.
-		err := unix.Prlimit(pid, number, &unix.Rlimit{Cur: l.Soft, Max: l.Hard}, nil)
-		if err != nil {
-			return rlimitError(err, pid, i, l)
+		if errno := set(number, l.Soft, l.Hard); errno != 0 {
+			return rlimitError(errno, pid, i, l)
 		}
 	}
 	return nil

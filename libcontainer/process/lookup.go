@@ -48,10 +48,7 @@ func LookupExecutable(arg0 string, env []string) (string, error) {
 	var why unix.Errno
 	if arg0 != "" {
 		for dir := range strings.SplitSeq(list, ":") {
-			if dir == "" {
-				dir = "."
-			}
-			file := dir + "/" + arg0
+			file := searched(dir, arg0)
 			errno := access(file)
 			if errno == 0 {
 				return file, nil
@@ -76,6 +73,31 @@ func LookupExecutable(arg0 string, env []string) (string, error) {
 		e.Hint = "searched in " + strconv.Quote(list)
 	}
 	return "", e
+}
+
+// Candidates returns the paths that execve(2) has to be tried with, one after the
+// other, to run the program that LookupExecutable would find. It looks at no file.
+func Candidates(arg0 string, env []string) []string {
+	if arg0 == "" || strings.Contains(arg0, "/") {
+		return []string{arg0}
+	}
+	list, given := lookupEnv(env, "PATH")
+	if !given {
+		list = defaultPath
+	}
+	var files []string
+	for dir := range strings.SplitSeq(list, ":") {
+		files = append(files, searched(dir, arg0))
+	}
+	return files
+}
+
+// searched is the path of a program in one of the folders of PATH.
+func searched(dir, name string) string {
+	if dir == "" {
+		dir = "."
+	}
+	return dir + "/" + name
 }
 
 // access tells whether the calling thread may execute the file, by its

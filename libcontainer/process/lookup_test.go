@@ -9,6 +9,8 @@ import (
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
+
+	"github.com/rungoci/rung/internal/sys"
 )
 
 func TestLookupExecutable(t *testing.T) {
@@ -73,7 +75,7 @@ func TestLookupExecutable(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			inRoot(t, root, func() error {
-				if err := SetUser(specs.User{UID: tt.uid}, false); err != nil {
+				if err := SetUser(sys.Here(), specs.User{UID: tt.uid}, false); err != nil {
 					return err
 				}
 				got, err := LookupExecutable(tt.arg0, tt.env)

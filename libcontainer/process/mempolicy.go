@@ -1,17 +1,20 @@
 package process
 
 import (
+	"unsafe"
+
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
 	"github.com/rungoci/rung/internal/errdefs"
+	"github.com/rungoci/rung/internal/sys"
 	"github.com/rungoci/rung/libcontainer/bundle"
 )
 
-// SetMemoryPolicy says from which NUMA nodes the calling thread, and what it
+// SetMemoryPolicy says from which NUMA nodes the thread, and what it
 // forks or executes, gets its memory (set_mempolicy(2), field
 // linux.memoryPolicy).
-func SetMemoryPolicy(p *specs.LinuxMemoryPolicy) error {
+func SetMemoryPolicy(c sys.Caller, p *specs.LinuxMemoryPolicy) error {
 	if p == nil {
 		return nil
 	}
@@ -19,8 +22,13 @@ func SetMemoryPolicy(p *specs.LinuxMemoryPolicy) error {
 	if err != nil {
 		return err
 	}
-	if err := unix.SetMemPolicy(mode, nodes); err != nil {
-		return &errdefs.Error{Doing: "set the memory policy " + string(p.Mode), Field: "linux.memoryPolicy", Err: err, Hint: policyHint(err, p)}
+	var mask uintptr
+	if nodes != nil {
+		mask = c.Mem(sys.Bytes(nodes))
+	}
+	const maxNode = 8 * unsafe.Sizeof(*nodes)
+	if errno := c.Call(unix.SYS_SET_MEMPOLICY, uintptr(mode), mask, maxNode); errno != 0 {
+		return &errdefs.Error{Doing: "set the memory policy " + string(p.Mode), Field: "linux.memoryPolicy", Err: errno, Hint: policyHint(errno, p)}
 	}
 	return nil
 }

@@ -12,8 +12,8 @@ import (
 const maxPasswd = 1 << 20
 
 // homeOf returns the home folder of a user according to /etc/passwd, or "/".
-func homeOf(uid uint32) string {
-	fd := openRegular("/etc/passwd")
+func homeOf(uid uint32, root int) string {
+	fd := openRegular(root, "/etc/passwd")
 	if fd < 0 {
 		return "/"
 	}
@@ -31,11 +31,15 @@ func homeOf(uid uint32) string {
 // and returns -1 if not. Symbolic links are followed, as the root is the
 // container's and some images have them here, but not those of procfs, which
 // lead out of it. A fifo does not block.
-func openRegular(path string) int {
-	fd, err := unix.Openat2(unix.AT_FDCWD, path, &unix.OpenHow{
+func openRegular(root int, path string) int {
+	how := unix.OpenHow{
 		Flags:   unix.O_RDONLY | unix.O_NONBLOCK | unix.O_NOCTTY | unix.O_CLOEXEC,
 		Resolve: unix.RESOLVE_NO_MAGICLINKS,
-	})
+	}
+	if root != unix.AT_FDCWD {
+		how.Resolve |= unix.RESOLVE_IN_ROOT
+	}
+	fd, err := unix.Openat2(root, path, &how)
 	if err != nil {
 		return -1
 	}

@@ -143,11 +143,16 @@ func (p *Proc) open(path string, flags uint64) (int, error) {
 	return openBeneath(p.fd, path, flags)
 }
 
-func openBeneath(dir int, path string, flags uint64) (int, error) {
-	how := unix.OpenHow{
+// OpenHow is how a file below /proc has to be opened; see Proc.
+func OpenHow(flags uint64) unix.OpenHow {
+	return unix.OpenHow{
 		Flags:   flags | unix.O_CLOEXEC | unix.O_NOCTTY | unix.O_NONBLOCK,
 		Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_MAGICLINKS | unix.RESOLVE_NO_XDEV,
 	}
+}
+
+func openBeneath(dir int, path string, flags uint64) (int, error) {
+	how := OpenHow(flags)
 	// openat2(2) answers EAGAIN where it cannot exclude that a rename
 	// elsewhere on the machine led it astray; that does not last.
 	for range 128 {

@@ -3,7 +3,6 @@ package process
 import (
 	"bytes"
 	"strconv"
-	"unsafe"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -56,13 +55,13 @@ func schedFlag(flag specs.LinuxSchedulerFlag) (uint64, bool) {
 	return 0, false
 }
 
-// SetScheduler sets the scheduling policy of the calling thread with
+// SetScheduler sets the scheduling policy of the thread with
 // sched_setattr(2) (field process.scheduler). The spec has no values for the
 // two flags of utilization clamping, so these clamp to 0.
 //
 // Note that the kernel forbids a thread with SCHED_DEADLINE to fork, unless
 // SCHED_FLAG_RESET_ON_FORK is set too.
-func SetScheduler(s *specs.Scheduler) error {
+func SetScheduler(c sys.Caller, s *specs.Scheduler) error {
 	if s == nil {
 		return nil
 	}
@@ -70,12 +69,12 @@ func SetScheduler(s *specs.Scheduler) error {
 	if err != nil {
 		return err
 	}
-	if err := unix.SchedSetAttr(0, attr, 0); err != nil {
+	if errno := c.Call(unix.SYS_SCHED_SETATTR, 0, c.Mem(sys.Bytes(attr)), 0); errno != 0 {
 		return &errdefs.Error{
 			Doing: "set the scheduling policy " + string(s.Policy),
 			Field: "process.scheduler",
-			Err:   err,
-			Hint:  schedulerHint(err, s),
+			Err:   errno,
+			Hint:  schedulerHint(errno, s),
 		}
 	}
 	return nil
@@ -127,9 +126,9 @@ func schedulerHint(err error, s *specs.Scheduler) string {
 	return ""
 }
 
-// SetIOPriority sets the I/O scheduling class and level of the calling thread
+// SetIOPriority sets the I/O scheduling class and level of the thread
 // with ioprio_set(2); what it forks inherits them (field process.ioPriority).
-func SetIOPriority(p *specs.LinuxIOPriority) error {
+func SetIOPriority(c sys.Caller, p *specs.LinuxIOPriority) error {
 	if p == nil {
 		return nil
 	}
@@ -149,7 +148,8 @@ func SetIOPriority(p *specs.LinuxIOPriority) error {
 		return errdefs.Field("process.ioPriority.priority", "must be from 0 to 7, got "+strconv.Itoa(p.Priority))
 	}
 	const classShift = 13
-	errno := sys.IoprioSet(class<<classShift | p.Priority)
+	const whoProcess = 1 // IOPRIO_WHO_PROCESS of linux/ioprio.h
+	errno := c.Call(unix.SYS_IOPRIO_SET, whoProcess, 0, uintptr(class<<classShift|p.Priority))
 	if errno == 0 {
 		return nil
 	}
@@ -160,10 +160,10 @@ func SetIOPriority(p *specs.LinuxIOPriority) error {
 	return e
 }
 
-// SetAffinity lets the calling thread run on the CPUs of list, such as
+// SetAffinity lets the thread run on the CPUs of list, such as
 // "0-3,7", only (fields process.execCPUAffinity.initial and final; the error
 // names their object). An empty list changes nothing.
-func SetAffinity(list string) error {
+func SetAffinity(c sys.Caller, list string) error {
 	const field = "process.execCPUAffinity"
 	if list == "" {
 		return nil
@@ -175,8 +175,7 @@ func SetAffinity(list string) error {
 	if set == nil {
 		return nil
 	}
-	mask := unsafe.Slice((*byte)(unsafe.Pointer(set)), unsafe.Sizeof(*set))
-	if errno := sys.SchedSetaffinity(mask); errno != 0 {
+	if errno := setAffinity(c.Call, c, sys.Bytes(set)); errno != 0 {
 		e := &errdefs.Error{Doing: "run on CPUs " + list + " only", Field: field, Err: errno}
 		if errno == unix.EINVAL {
 			e.Hint = "none of them is online and in the cpuset of the container's cgroup"
@@ -190,20 +189,26 @@ func SetAffinity(list string) error {
 // 8192 in Linux 6.18).
 const maxCPUs = 1 << 16
 
-// ResetAffinity lets the calling thread run on every CPU that the cpuset of
+// ResetAffinity lets the thread run on every CPU that the cpuset of
 // its cgroup has, now and when that changes. A kernel since 6.2 remembers what
 // was asked for with sched_setaffinity(2) through moves between cgroups, so
 // that a container would be stuck on the CPUs that its engine was pinned to.
-func ResetAffinity() error {
-	if errno := sys.SchedSetaffinity(bytes.Repeat([]byte{0xff}, maxCPUs/8)); errno != 0 {
+func ResetAffinity(c sys.Caller) error {
+	if errno := setAffinity(c.Try, c, bytes.Repeat([]byte{0xff}, maxCPUs/8)); errno != 0 {
 		return &errdefs.Error{Doing: "run on all CPUs of the cgroup", Err: errno}
 	}
 	return nil
 }
 
+// setAffinity is sched_setaffinity(2). mask is the kernel's array of unsigned
+// long, as bytes; bits beyond the CPUs that the kernel was built for are ignored.
+func setAffinity(call func(uintptr, ...uintptr) unix.Errno, c sys.Caller, mask []byte) unix.Errno {
+	return call(unix.SYS_SCHED_SETAFFINITY, 0, uintptr(len(mask)), c.Mem(mask))
+}
+
 // SetPersonality sets the execution domain, which decides what uname(2) says
 // of the machine (field linux.personality).
-func SetPersonality(p *specs.LinuxPersonality) error {
+func SetPersonality(c sys.Caller, p *specs.LinuxPersonality) error {
 	if p == nil {
 		return nil
 	}
@@ -220,7 +225,7 @@ func SetPersonality(p *specs.LinuxPersonality) error {
 	if len(p.Flags) > 0 {
 		return errdefs.Field("linux.personality.flags[0]", "unknown flag "+jsonfield.Quote(string(p.Flags[0])))
 	}
-	errno := sys.Personality(persona)
+	errno := c.Call(unix.SYS_PERSONALITY, persona)
 	if errno == 0 {
 		return nil
 	}

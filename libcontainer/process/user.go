@@ -18,19 +18,19 @@ const defaultUmask = 0o022
 
 // SetUmask sets the file mode creation mask: that of the field
 // process.user.umask, else 0022.
-func SetUmask(u specs.User) {
+func SetUmask(c sys.Caller, u specs.User) {
 	umask := uint32(defaultUmask)
 	if u.Umask != nil {
 		umask = *u.Umask
 	}
-	unix.Umask(int(umask))
+	c.Try(unix.SYS_UMASK, uintptr(umask)) // never fails
 }
 
 // noID means "leave it as it is" to setresuid(2), which then succeeds and
 // leaves the thread root.
 const noID = math.MaxUint32
 
-// SetUser sets the supplementary groups, the group and the user of the calling
+// SetUser sets the supplementary groups, the group and the user of the
 // thread (fields process.user.additionalGids, gid and uid). It drops all
 // supplementary groups where the config has none and the kernel allows it; with
 // keepGroups it leaves them as they are.
@@ -39,7 +39,7 @@ const noID = math.MaxUint32
 // back), so that Caps.Apply can follow; without it, all are gone after
 // execve. The kernel resets the parent death signal and makes the process
 // undumpable where the user or group changes.
-func SetUser(u specs.User, keepGroups bool) error {
+func SetUser(c sys.Caller, u specs.User, keepGroups bool) error {
 	if u.UID == noID {
 		return errdefs.Field("process.user.uid", "must be below 4294967295, which means no user")
 	}
@@ -47,13 +47,13 @@ func SetUser(u specs.User, keepGroups bool) error {
 		return errdefs.Field("process.user.gid", "must be below 4294967295, which means no group")
 	}
 	if u.UID != 0 {
-		if errno := sys.Prctl(unix.PR_SET_KEEPCAPS, 1, 0); errno != 0 {
+		if errno := sys.Prctl(c, unix.PR_SET_KEEPCAPS, 1, 0); errno != 0 {
 			return &errdefs.Error{Doing: "keep the capabilities over a change of user", Field: "process.user.uid", Err: errno}
 		}
 	}
 	var errno unix.Errno
 	if !keepGroups {
-		errno = sys.Setgroups(u.AdditionalGids)
+		errno = sys.Setgroups(c, u.AdditionalGids)
 	}
 	if errno == unix.EPERM && len(u.AdditionalGids) == 0 && maySetgid() {
 		// A user namespace in which setgroups(2) is denied, as it has to be
@@ -64,10 +64,10 @@ func SetUser(u specs.User, keepGroups bool) error {
 	if errno != 0 {
 		return idError(errno, "set the supplementary groups", "process.user.additionalGids")
 	}
-	if errno := sys.Setresgid(u.GID, u.GID, u.GID); errno != 0 {
+	if errno := sys.Setresgid(c, u.GID, u.GID, u.GID); errno != 0 {
 		return idError(errno, "become group "+strconv.FormatUint(uint64(u.GID), 10), "process.user.gid")
 	}
-	if errno := sys.Setresuid(u.UID, u.UID, u.UID); errno != 0 {
+	if errno := sys.Setresuid(c, u.UID, u.UID, u.UID); errno != 0 {
 		return idError(errno, "become user "+strconv.FormatUint(uint64(u.UID), 10), "process.user.uid")
 	}
 	return nil

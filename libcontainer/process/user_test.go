@@ -36,10 +36,10 @@ func TestSetUser(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			onThread(t, 0, func() error {
-				if errno := sys.Setgroups([]uint32{12345}); errno != 0 {
+				if errno := sys.Setgroups(sys.Here(), []uint32{12345}); errno != 0 {
 					return errno
 				}
-				if err := check(SetUser(tt.user, false), 0, tt.field); err != nil || tt.field != "" {
+				if err := check(SetUser(sys.Here(), tt.user, false), 0, tt.field); err != nil || tt.field != "" {
 					return err
 				}
 				four := func(id uint32) string { return strings.TrimSpace(strings.Repeat(fmt.Sprint(id)+"\t", 4)) }
@@ -61,10 +61,10 @@ func TestSetUserNotPermitted(t *testing.T) {
 	needRoot(t)
 	onThread(t, 0, func() error {
 		caps, _ := ParseCaps(&specs.LinuxCapabilities{})
-		if err := errors.Join(SetUser(specs.User{UID: 1000}, false), caps.Apply()); err != nil {
+		if err := errors.Join(SetUser(sys.Here(), specs.User{UID: 1000}, false), caps.Apply(sys.Here())); err != nil {
 			return err
 		}
-		return check(SetUser(specs.User{UID: 0}, false), unix.EPERM, "process.user.additionalGids", "CAP_SETUID")
+		return check(SetUser(sys.Here(), specs.User{UID: 0}, false), unix.EPERM, "process.user.additionalGids", "CAP_SETUID")
 	})
 }
 
@@ -128,7 +128,7 @@ func TestCaps(t *testing.T) {
 				if !slices.EqualFunc(warnings, tt.warnings, same) {
 					return fmt.Errorf("warnings %q, want %q", warnings, tt.warnings)
 				}
-				if err := errors.Join(caps.DropBounding(), SetUser(specs.User{UID: tt.uid}, false), caps.Apply()); err != nil {
+				if err := errors.Join(caps.DropBounding(sys.Here()), SetUser(sys.Here(), specs.User{UID: tt.uid}, false), caps.Apply(sys.Here())); err != nil {
 					return err
 				}
 				for key, want := range map[string]capSet{"CapBnd": tt.bnd, "CapEff": tt.eff, "CapPrm": tt.prm, "CapInh": tt.inh, "CapAmb": tt.amb} {
@@ -138,7 +138,7 @@ func TestCaps(t *testing.T) {
 				}
 				// Twice is once: the bounding set has nothing more to lose.
 				if tt.eff == 0 {
-					return caps.DropBounding()
+					return caps.DropBounding(sys.Here())
 				}
 				return nil
 			})
@@ -152,7 +152,7 @@ func TestCapsNotAvailable(t *testing.T) {
 		few, _ := ParseCaps(&specs.LinuxCapabilities{
 			Bounding: []string{"CAP_KILL", "CAP_CHOWN"}, Permitted: []string{"CAP_KILL"}, Effective: []string{"CAP_KILL"},
 		})
-		if err := errors.Join(few.DropBounding(), few.Apply()); err != nil {
+		if err := errors.Join(few.DropBounding(sys.Here()), few.Apply(sys.Here())); err != nil {
 			return err
 		}
 		names := []string{"CAP_KILL", "CAP_SYS_ADMIN"}
@@ -163,13 +163,13 @@ func TestCapsNotAvailable(t *testing.T) {
 		if !slices.Equal(warnings, want) {
 			return fmt.Errorf("warnings %q", warnings)
 		}
-		if err := more.Apply(); err != nil {
+		if err := more.Apply(sys.Here()); err != nil {
 			return err
 		}
 		if got := status("CapAmb"); got != hexCaps(1<<5) {
 			return errors.New("CapAmb is " + got)
 		}
-		return check(more.DropBounding(), unix.EPERM, "process.capabilities.bounding", "drop CAP_CHOWN from", "CAP_SETPCAP")
+		return check(more.DropBounding(sys.Here()), unix.EPERM, "process.capabilities.bounding", "drop CAP_CHOWN from", "CAP_SETPCAP")
 	})
 }
 
@@ -177,7 +177,7 @@ func TestCapsNotAvailable(t *testing.T) {
 func TestNoCapsIsNone(t *testing.T) {
 	onThread(t, 0, func() error {
 		caps, warnings := ParseCaps(nil)
-		if err := errors.Join(caps.DropBounding(), caps.Apply()); err != nil || warnings != nil {
+		if err := errors.Join(caps.DropBounding(sys.Here()), caps.Apply(sys.Here())); err != nil || warnings != nil {
 			return fmt.Errorf("%v, %q", err, warnings)
 		}
 		for _, set := range []string{"CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"} {
@@ -209,11 +209,11 @@ func helperSwitch() error {
 		Bounding: names, Permitted: names, Effective: names, Inheritable: names, Ambient: names,
 	})
 	err := errors.Join(
-		caps.DropBounding(),
-		SetNoNewPrivileges(),
-		SetUser(specs.User{UID: 1000, GID: 1000, AdditionalGids: []uint32{5}}, false),
-		caps.Apply(),
-		Chdir("/"))
+		caps.DropBounding(sys.Here()),
+		SetNoNewPrivileges(sys.Here()),
+		SetUser(sys.Here(), specs.User{UID: 1000, GID: 1000, AdditionalGids: []uint32{5}}, false),
+		caps.Apply(sys.Here()),
+		Chdir(sys.Here(), "/"))
 	if err != nil {
 		return err
 	}
@@ -225,7 +225,7 @@ func helperSwitch() error {
 		return err
 	}
 	const script = "exec grep -E '^(Uid|Gid|Groups|Cap.*|NoNewPrivs):' /proc/self/status"
-	return unix.Exec(exe, []string{"sh", "-c", script}, Env([]string{"PATH=/bin"}, 1000))
+	return unix.Exec(exe, []string{"sh", "-c", script}, Env([]string{"PATH=/bin"}, 1000, unix.AT_FDCWD))
 }
 
 func TestSwitchAndExec(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/rungoci/rung/internal/errdefs"
+	"github.com/rungoci/rung/internal/sys"
 	"github.com/rungoci/rung/libcontainer/bundle/jsonfield"
 )
 
@@ -68,22 +69,32 @@ func supported(flag uint32) bool {
 	return errno == unix.EFAULT
 }
 
-// Load loads the program on the calling thread, which must be locked
-// (runtime.LockOSThread); other threads are not affected, and what the thread
-// executes is, for ever. It needs no_new_privs or CAP_SYS_ADMIN.
-//
-// listener is the descriptor of the listener if the program has one, marked
-// close-on-exec, and -1 otherwise. After a Load that succeeds the thread is under
-// the filter; Load itself makes one system call.
-func Load(p *Program) (listener int, err error) {
+// Load loads a program that has no listener on the thread of c; other threads are
+// not affected, and what the thread executes is, for ever. It needs no_new_privs
+// or CAP_SYS_ADMIN. It makes one system call.
+func Load(c sys.Caller, p *Program) error {
+	filter := unsafe.Slice((*byte)(unsafe.Pointer(&p.Filter[0])), len(p.Filter)*int(unsafe.Sizeof(p.Filter[0])))
+	// struct sock_fprog
+	prog := struct {
+		length uint16
+		filter uintptr
+	}{uint16(len(p.Filter)), c.Mem(filter)}
+	errno := c.Call(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, uintptr(p.Flags), c.Mem(sys.Bytes(&prog)))
+	if errno != 0 {
+		return loadError(p, errno)
+	}
+	return nil
+}
+
+// LoadNotify loads a program with a listener on the calling thread, which must be
+// locked (runtime.LockOSThread), and returns the descriptor of the listener,
+// marked close-on-exec. Otherwise it is as Load.
+func LoadNotify(p *Program) (listener int, err error) {
 	prog := unix.SockFprog{Len: uint16(len(p.Filter)), Filter: &p.Filter[0]}
 	// Raw: the scheduler must not come to make calls of its own afterwards.
 	fd, _, errno := unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, uintptr(p.Flags), uintptr(unsafe.Pointer(&prog)))
 	if errno != 0 {
 		return -1, loadError(p, errno)
-	}
-	if !p.Notify() {
-		return -1, nil
 	}
 	return int(fd), nil
 }

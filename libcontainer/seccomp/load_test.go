@@ -10,6 +10,8 @@ import (
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
+
+	"github.com/rungoci/rung/internal/sys"
 )
 
 func TestFlags(t *testing.T) {
@@ -69,9 +71,8 @@ func TestLoad(t *testing.T) {
 		t.Fatal(err)
 	}
 	type result struct {
-		listener int
-		err      error
-		umask    unix.Errno
+		err   error
+		umask unix.Errno
 	}
 	done := make(chan result)
 	go func() {
@@ -82,18 +83,18 @@ func TestLoad(t *testing.T) {
 			done <- r
 			return
 		}
-		r.listener, r.err = Load(p)
+		r.err = Load(sys.Here(), p)
 		_, _, r.umask = unix.RawSyscall(unix.SYS_UMASK, 0o22, 0, 0)
 		done <- r
 	}()
-	if r := <-done; r.listener != -1 || r.err != nil || r.umask != unix.ENETDOWN {
+	if r := <-done; r.err != nil || r.umask != unix.ENETDOWN {
 		t.Errorf("got %+v", r)
 	}
 	if _, _, errno := unix.RawSyscall(unix.SYS_UMASK, 0o22, 0, 0); errno != 0 {
 		t.Error("another thread is under the filter:", errno)
 	}
 	broken := &Program{Filter: []unix.SockFilter{{Code: 0xffff}}}
-	if _, err := Load(broken); !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.EACCES) || !strings.Contains(err.Error(), "linux.seccomp") {
+	if err := Load(sys.Here(), broken); !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.EACCES) || !strings.Contains(err.Error(), "linux.seccomp") {
 		t.Errorf("a program that is none: %v", err)
 	}
 }
