@@ -21,6 +21,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/rungoci/rung/internal/errdefs"
+	"github.com/rungoci/rung/internal/sysmon"
 )
 
 // Join is a namespace to enter, or several of one process.
@@ -319,6 +320,7 @@ func (b *builder) clone(ops []op) (pid, pidFD int, err error) {
 	if err := unix.PthreadSigmask(unix.SIG_SETMASK, &all, &old); err != nil {
 		return 0, 0, os.NewSyscallError("rt_sigprocmask", err)
 	}
+	sysmon.Original()
 	leave, err := b.birthplace()
 	var n uintptr
 	var errno unix.Errno

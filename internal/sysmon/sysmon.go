@@ -17,6 +17,23 @@ import (
 // Slack is the timer slack in nanoseconds, 50,000 by default.
 const Slack = 1_000_000
 
+// original is the timer slack that this process was started with; init runs on
+// the main thread.
+var original = func() int {
+	slack, err := unix.PrctlRetInt(unix.PR_GET_TIMERSLACK, 0, 0, 0, 0)
+	if err != nil {
+		return 0 // the default
+	}
+	return slack
+}()
+
+// Original gives the calling thread the timer slack that this process was started
+// with. It is the default of what the thread clones, whatever that has in the
+// meantime.
+func Original() {
+	_ = unix.Prctl(unix.PR_SET_TIMERSLACK, uintptr(original), 0, 0, 0)
+}
+
 // Calm raises the timer slack of all threads but the main one. There are two
 // or three when main begins, and the monitor is the first. It is an
 // optimisation: where it is not permitted (it takes CAP_SYS_NICE) nothing

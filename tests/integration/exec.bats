@@ -448,6 +448,82 @@ x
 	delete --force
 }
 
+# --- the two ways ---
+
+# A process that joins a container is most often a list of system calls. It has a rung in it where that will not do, or, as
+# with --pidfd-socket, is not done. The debug log tells.
+
+# rung_inside: whether the last exec, with --debug, had a rung in the process.
+rung_inside() { grep -q 'inside: session' "$err_file"; }
+
+# probe ARG...: what a program finds out about itself.
+probe() {
+	rung --debug exec "$@" "$CT" sh -c '
+		grep -vE "^(Pid|PPid|Tgid|Ngid|NSpid|NStgid|NSpgid|NSsid|Vm|Rss|Hugetlb|.*ctxt_switches|State|SigQ)" /proc/self/status
+		cat /proc/self/limits /proc/self/oom_score_adj /proc/self/cgroup /proc/self/timerslack_ns
+		set -- $(cat /proc/$$/stat); echo "leads its session: $(($6 == $$)), its group: $(($5 == $$)), nice ${19}, policy ${41}"
+		echo /proc/self/fd/*
+		for ns in /proc/self/ns/*; do readlink $ns; done
+		umask; pwd; id; env; uname -m; testhelper sched; testhelper ioprio'
+}
+
+# both_ways ARG...: the same exec both ways.
+both_ways() {
+	probe "$@"
+	! rung_inside || fail "there was a rung in the process"
+	local without=$out
+	in_background "$HELPER" recvpidfd "$WORK/pidfd.sock"
+	poll test -S "$WORK/pidfd.sock"
+	probe --pidfd-socket "$WORK/pidfd.sock" "$@"
+	finish "$background"
+	rung_inside || fail "there was no rung in the process"
+	equal "$(diff <(echo "$without") <(echo "$out"))" ""
+}
+
+@test "exec: a process is the same with a rung in it and without" {
+	peer_lacks "they know one way"
+	give_helper
+	running
+	both_ways
+	both_ways --user 1000:1001 --additional-gids 5 --cwd /tmp --env A=b --cap CAP_KILL --cap CAP_NET_RAW
+	delete --force
+	config '.process.env = ["PATH=/nowhere::/usr/bin:/bin", "A=1"] | .process.cwd = "/tmp" | .process.noNewPrivileges = true |
+		.process.user = {uid: 1000, gid: 1001, umask: 63, additionalGids: [5, 7]} | .process.oomScoreAdj = 321 |
+		.process.rlimits = [{type: "RLIMIT_NOFILE", soft: 77, hard: 88}, {type: "RLIMIT_CORE", soft: 0, hard: 0}] |
+		.process.scheduler = {policy: "SCHED_BATCH", nice: 5} | .process.ioPriority = {class: "IOPRIO_CLASS_BE", priority: 6} |
+		.process.execCPUAffinity = {final: "0"} | .linux.personality = {domain: "LINUX32"} |
+		.process.capabilities = {bounding: ["CAP_KILL"], permitted: ["CAP_KILL"], effective: ["CAP_KILL"], inheritable: ["CAP_KILL"], ambient: ["CAP_KILL"]} |
+		.linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW", syscalls: [{names: ["mkdir", "mkdirat"], action: "SCMP_ACT_ERRNO"}]}'
+	running
+	both_ways
+	delete --force
+	# Without no_new_privs the filter needs a privilege up to the last moment.
+	config '.process.noNewPrivileges = false'
+	running
+	both_ways
+	delete --force
+}
+
+@test "exec: what a list of system calls cannot do has a rung do it, which says what is wrong" {
+	peer_lacks "they know one way"
+	running
+	echo 'echo script' >"$ROOTFS/bin/script"
+	chmod 755 "$ROOTFS/bin/script"
+	exec_fails "$CT" script
+	says 'exec \"script\"' || says "process.args[0]"
+	exec_fails "$CT" nowhere
+	says 'executable file not found in $PATH'
+	exec_fails --cwd /nowhere "$CT" true
+	says process.cwd
+	# Only the user may enter it.
+	mkdir "$ROOTFS/home/own"
+	chown 1000 "$ROOTFS/home/own"
+	chmod 700 "$ROOTFS/home/own"
+	exec_ct --user 1000 --cwd /home/own "$CT" pwd
+	equal /home/own "$out"
+	delete --force
+}
+
 # --- hostile containers ---
 
 @test "exec: a working folder that a descriptor leads to is refused" {
