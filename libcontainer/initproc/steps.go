@@ -198,10 +198,13 @@ func (in *inside) enter() error {
 	return process.MakeCwd(in.spec.Process.Cwd)
 }
 
-// paths makes read-only and hides what the config says, and gives the root
-// descriptors back.
+// paths makes read-only and hides what the config says, has the standard streams
+// show nothing of the host, and gives the root descriptors back.
 func (in *inside) paths() error {
 	if err := in.root.Finish(); err != nil {
+		return err
+	}
+	if err := in.root.NullStdio(); err != nil {
 		return err
 	}
 	return in.root.Close()
