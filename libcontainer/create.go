@@ -99,9 +99,19 @@ func Create(ctx context.Context, o Options) (*Container, error) {
 }
 
 func create(ctx context.Context, o Options) (*Container, *spawn.Process, error) {
+	req, err := o.begin()
+	if err != nil {
+		return nil, nil, err
+	}
+	return o.launch(ctx, req)
+}
+
+// begin reads the bundle and makes the state folder, which is locked. It returns
+// what is to be made.
+func (o *Options) begin() (*launch.Request, error) {
 	start := time.Now()
 	if err := bundle.ValidateID(o.ID); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	annotated := new(annotation.Settings)
 	b, err := bundle.LoadConfig(o.Bundle, o.Config, func(s *specs.Spec) (err error) {
@@ -113,7 +123,7 @@ func create(ctx context.Context, o Options) (*Container, *spawn.Process, error) 
 		return err
 	})
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if b.Spec.Linux == nil {
 		b.Spec.Linux = &specs.Linux{}
@@ -122,45 +132,20 @@ func create(ctx context.Context, o Options) (*Container, *spawn.Process, error) 
 		o.Warn(w)
 	}
 	if err := o.checkTerminal(b.Spec.Process.Terminal); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	o.Trace("bundle", time.Since(start))
 	root, err := filepath.Abs(o.Root)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	dir, err := state.Make(root, o.ID)
 	if err != nil {
-		return nil, nil, err
-	}
-	return o.launch(ctx, dir, b, annotated)
-}
-
-// launch runs the outside table in the new state folder.
-func (o *Options) launch(ctx context.Context, dir *state.Dir, b *bundle.Bundle, annotated *annotation.Settings) (*Container, *spawn.Process, error) {
-	undo := func(err error) (*Container, *spawn.Process, error) {
-		if rerr := dir.Remove(); rerr != nil {
-			o.Warn("undo of a failed create: " + rerr.Error())
-		}
-		dir.Close()
-		return nil, nil, err
-	}
-	var mounts []specs.Mount
-	var env []string
-	if o.NotifySocket != "" {
-		mount, variable, err := notify.Prepare(dir.Path())
-		if err != nil {
-			return undo(err)
-		}
-		mounts, env = append(mounts, mount), append(env, variable)
-	}
-	if o.ListenFDs > 0 {
-		// As sd_listen_fds(3) says.
-		env = append(env, "LISTEN_FDS="+strconv.Itoa(o.ListenFDs), "LISTEN_PID=1")
+		return nil, err
 	}
 	req := &launch.Request{
 		Dir: dir, Bundle: b, Annotated: *annotated, Systemd: o.SystemdCgroup, NoCgroup: o.NoCgroup, Rootless: o.Rootless,
-		Stdio: [3]*os.File{o.Stdin, o.Stdout, o.Stderr}, Mounts: mounts, Env: env,
+		Stdio:    [3]*os.File{o.Stdin, o.Stdout, o.Stderr},
 		Preserve: o.PreserveFDs + o.ListenFDs, NoPivot: o.NoPivot, NoKeyring: o.NoNewKeyring,
 		Foreground: o.Foreground, Immediate: o.immediate, Terminal: o.terminal, PidFile: o.PidFile, PidfdSocket: o.PidfdSocket,
 		Warn: o.Warn, Trace: o.Trace,
@@ -168,12 +153,44 @@ func (o *Options) launch(ctx context.Context, dir *state.Dir, b *bundle.Bundle, 
 	if o.relay != nil {
 		req.Cloned, req.Commit = o.relay.cloned, o.relay.armed
 	}
-	res, err := launch.Create(ctx, req)
-	if err != nil {
-		return undo(err)
+	return req, nil
+}
+
+// launch runs the outside table in the new state folder.
+func (o *Options) launch(ctx context.Context, req *launch.Request) (*Container, *spawn.Process, error) {
+	if o.NotifySocket != "" {
+		mount, variable, err := notify.Prepare(req.Dir.Path())
+		if err != nil {
+			return nil, nil, o.undo(req, err)
+		}
+		req.Mounts, req.Env = append(req.Mounts, mount), append(req.Env, variable)
 	}
-	dir.Unlock()
-	return &Container{dir: dir, state: res.State}, res.Process, nil
+	if o.ListenFDs > 0 {
+		// As sd_listen_fds(3) says.
+		req.Env = append(req.Env, "LISTEN_FDS="+strconv.Itoa(o.ListenFDs), "LISTEN_PID=1")
+	}
+	return o.made(ctx, req, launch.Create)
+}
+
+// made has the container made, by launch.Create or launch.Restore. If that fails,
+// the state folder is removed.
+func (o *Options) made(ctx context.Context, req *launch.Request, make func(context.Context, *launch.Request) (*launch.Result, error)) (*Container, *spawn.Process, error) {
+	res, err := make(ctx, req)
+	if err != nil {
+		return nil, nil, o.undo(req, err)
+	}
+	req.Dir.Unlock()
+	return &Container{dir: req.Dir, state: res.State}, res.Process, nil
+}
+
+// undo removes the state folder of a container that could not be made because
+// of err, which it returns.
+func (o *Options) undo(req *launch.Request, err error) error {
+	if rerr := req.Dir.Remove(); rerr != nil {
+		o.Warn("undo of a failed create: " + rerr.Error())
+	}
+	req.Dir.Close()
+	return err
 }
 
 // checkTerminal refuses the combinations that cannot work, as runc does.

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/rungoci/rung/internal/errdefs"
+	"github.com/rungoci/rung/internal/spawn"
 	"github.com/rungoci/rung/libcontainer/notify"
 )
 
@@ -30,8 +31,15 @@ type RunOptions struct {
 // container stands, its creation is undone. Run reaps every child of the
 // calling process while it waits.
 func Run(ctx context.Context, o RunOptions) (int, error) {
+	o.immediate = o.NotifySocket == ""
+	return o.follow(ctx, create, (*run).start)
+}
+
+// follow has a container made and started, and stays with it unless it is to be
+// detached.
+func (o *RunOptions) follow(ctx context.Context, make func(context.Context, Options) (*Container, *spawn.Process, error), start func(*run) error) (int, error) {
 	o.fill()
-	f := &run{opts: &o}
+	f := &run{opts: o}
 	defer f.giveBack()
 	f.relay, ctx = newRelay(ctx, o.Warn)
 	o.relay = f.relay
@@ -44,8 +52,7 @@ func Run(ctx context.Context, o RunOptions) (int, error) {
 			}
 		}
 	}
-	o.immediate = o.NotifySocket == ""
-	c, p, err := create(ctx, o.Options)
+	c, p, err := make(ctx, o.Options)
 	if err != nil {
 		return -1, err
 	}
@@ -55,7 +62,7 @@ func Run(ctx context.Context, o RunOptions) (int, error) {
 	f.container = c
 	f.attach(p.Pid, p.PidFD)
 	begin := time.Now()
-	if err := f.start(); err != nil {
+	if err := start(f); err != nil {
 		f.remove()
 		return -1, err
 	}

@@ -28,3 +28,7 @@ func (s Status) CanSignal() bool { return s == Created || s == Running || s == P
 // CanDelete tells whether delete may be called without force. A container that
 // was never started has run nothing of the user's, so it may, as with runc.
 func (s Status) CanDelete() bool { return s == Stopped || s == Created }
+
+// CanCheckpoint tells whether the container's processes can be saved. Before
+// its start they are rung's.
+func (s Status) CanCheckpoint() bool { return s == Running || s == Paused }

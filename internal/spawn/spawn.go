@@ -152,6 +152,16 @@ func Start(r *Request) (*Process, error) {
 	return p, nil
 }
 
+// Adopt returns the process pid, a child of this one that somebody else made: a
+// sibling of its (CLONE_PARENT), such as CRIU.
+func Adopt(pid int) (*Process, error) {
+	fd, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		return nil, os.NewSyscallError("pidfd_open", err)
+	}
+	return &Process{Pid: pid, PidFD: os.NewFile(uintptr(fd), "pidfd")}, nil
+}
+
 // prepare calls Request.Prepare when the process is in its user namespace, and
 // lets it go on.
 func (p *Process) prepare(b *builder) error {
@@ -249,7 +259,9 @@ func (p *Process) Wait() unix.WaitStatus {
 
 // Close releases the descriptors of p; the process goes on.
 func (p *Process) Close() {
-	p.report.Close()
+	if p.report != nil {
+		p.report.Close()
+	}
 	p.PidFD.Close()
 }
 

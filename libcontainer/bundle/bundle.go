@@ -29,8 +29,10 @@ type Bundle struct {
 	// Spec is the configuration as read, and perhaps changed by the caller of
 	// LoadConfig; nothing is filled in.
 	Spec *specs.Spec
-	// Config is the content of config.json that Spec was decoded from.
-	Config []byte
+	// Config is the content of config.json that Spec was decoded from, and
+	// ConfigPath its absolute path where that is another file; else "".
+	Config     []byte
+	ConfigPath string
 	// Root is the path of the root filesystem: absolute, symlinks resolved.
 	Root string
 	// Warnings are for the log, one line each.
@@ -50,11 +52,14 @@ func LoadConfig(dir, config string, change func(*specs.Spec) error) (*Bundle, er
 		return nil, errdefs.Doing(err, "find the current folder")
 	}
 	var data []byte
+	other := ""
 	if config == "" {
 		config = filepath.Join(dir, ConfigFile)
 		data, err = readConfig(dir)
 	} else {
-		data, err = readFile(config, regularOnly)
+		if data, err = readFile(config, regularOnly); err == nil {
+			other, err = filepath.Abs(config)
+		}
 	}
 	if err != nil {
 		return nil, err
@@ -79,7 +84,7 @@ func LoadConfig(dir, config string, change func(*specs.Spec) error) (*Bundle, er
 	if err != nil {
 		return nil, err
 	}
-	return &Bundle{Dir: dir, Spec: spec, Config: data, Root: root, Warnings: warnings}, nil
+	return &Bundle{Dir: dir, Spec: spec, Config: data, ConfigPath: other, Root: root, Warnings: warnings}, nil
 }
 
 // readConfig returns the content of the config.json in dir.

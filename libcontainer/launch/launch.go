@@ -23,6 +23,7 @@ import (
 	"github.com/rungoci/rung/libcontainer/annotation"
 	"github.com/rungoci/rung/libcontainer/bundle"
 	"github.com/rungoci/rung/libcontainer/cgroup"
+	"github.com/rungoci/rung/libcontainer/criu"
 	"github.com/rungoci/rung/libcontainer/handshake"
 	"github.com/rungoci/rung/libcontainer/hook"
 	"github.com/rungoci/rung/libcontainer/netdev"
@@ -63,6 +64,8 @@ type Request struct {
 	// Terminal is called with the master of the program's terminal, which it
 	// must not keep.
 	Terminal func(master *os.File) error
+	// Images are what a container is restored from, for Restore.
+	Images *Images
 	// PidFile is where to write the pid of the process, or "".
 	PidFile string
 	// PidfdSocket is a socket to send a pidfd of the process to, or "".
@@ -96,6 +99,10 @@ type creation struct {
 	// devices has moved linux.netDevices, or is nil.
 	devices *netdev.Mover
 	process *spawn.Process
+	// restoring is the container that CRIU restores, external where on the
+	// host its mounts come from.
+	restoring *criu.Restored
+	external  map[string]string
 	// userns tells that the container has another user namespace than rung.
 	userns bool
 	// joins are the CLONE_NEW* flags of the namespaces to join, with Into.
@@ -174,14 +181,18 @@ func Create(ctx context.Context, r *Request) (*Result, error) {
 func create(c *creation) (*Result, error) {
 	ctx, r := c.ctx, c.Request
 	c.userns = c.has(specs.UserNamespace) || r.Into != nil && r.Into.State.Exec.Userns
+	return c.walk(c.rows())
+}
+
+// walk does the steps of rows, or, if one fails, undoes them again.
+func (c *creation) walk(rows []row) (*Result, error) {
 	defer c.closeFiles()
 	defer c.unlockThread()
-	rows := c.rows()
 	for i, s := range rows {
 		start := time.Now()
 		err := s.do(c)
-		if ctx.Err() != nil && !c.settled {
-			err = context.Cause(ctx)
+		if c.ctx.Err() != nil && !c.settled {
+			err = context.Cause(c.ctx)
 		}
 		if err != nil {
 			c.settle()
@@ -192,7 +203,7 @@ func create(c *creation) (*Result, error) {
 			}
 			return nil, errdefs.AtStep(err, s.name)
 		}
-		r.Trace(s.name, time.Since(start))
+		c.Trace(s.name, time.Since(start))
 	}
 	return &Result{State: c.state, Process: c.process}, nil
 }

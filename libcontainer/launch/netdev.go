@@ -33,7 +33,15 @@ func (c *creation) mayMoveDevices() error {
 // virtual ones, as at the end of any container. A namespace that was joined
 // keeps them, for its owner.
 func (c *creation) moveDevices() error {
-	path := "/proc/" + strconv.Itoa(c.process.Pid) + "/ns/net"
+	if err := c.moveDevicesTo(c.process.Pid); err != nil {
+		return err
+	}
+	return c.lost(c.conn.Send(handshake.KindNetwork, nil))
+}
+
+// moveDevicesTo moves the devices to the network namespace of process pid.
+func (c *creation) moveDevicesTo(pid int) error {
+	path := "/proc/" + strconv.Itoa(pid) + "/ns/net"
 	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return errdefs.Doing(err, "open the network namespace of the container")
@@ -47,7 +55,7 @@ func (c *creation) moveDevices() error {
 			return err
 		}
 	}
-	return c.lost(c.conn.Send(handshake.KindNetwork, nil))
+	return nil
 }
 
 // returnDevices takes them back; the init is gone by then, and its namespace

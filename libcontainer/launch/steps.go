@@ -43,6 +43,7 @@ func (c *creation) journal() (err error) {
 		ID:          c.Dir.ID,
 		OCIVersion:  c.spec.Version,
 		Bundle:      c.Bundle.Dir,
+		Config:      c.Bundle.ConfigPath,
 		Root:        c.Bundle.Root,
 		CreatedAt:   time.Now().UTC().Format(time.RFC3339Nano),
 		OwnerUID:    os.Geteuid(),
@@ -433,6 +434,7 @@ func (c *creation) removePidFile() {
 
 func (c *creation) record() error {
 	c.state.Exec = c.inherited()
+	c.state.Pipes = c.pipes()
 	return c.Dir.WriteState(c.state)
 }
 

@@ -20,8 +20,8 @@ import (
 const (
 	// Folder is the socket's folder in the state folder.
 	Folder = "notify"
-	// inside is where the container sees it, as with runc.
-	inside = "/run/notify"
+	// Inside is where the container sees it, as with runc.
+	Inside = "/run/notify"
 	// name is the socket's name in either.
 	name = "notify.sock"
 )
@@ -39,10 +39,10 @@ func Prepare(stateDir string) (specs.Mount, string, error) {
 		return specs.Mount{}, "", errdefs.Doing(err, "make the folder of the notify socket")
 	}
 	mount := specs.Mount{
-		Destination: inside, Source: dir, Type: "bind",
+		Destination: Inside, Source: dir, Type: "bind",
 		Options: []string{"bind", "nosuid", "noexec", "nodev", "ro"},
 	}
-	return mount, "NOTIFY_SOCKET=" + inside + "/" + name, nil
+	return mount, "NOTIFY_SOCKET=" + Inside + "/" + name, nil
 }
 
 // Socket is the host's end of the container's socket.

@@ -30,7 +30,7 @@ func Features(mountOptions []string, supported func(specs.LinuxSeccompFlag) bool
 		Linux:         linuxFeatures(supported),
 		Annotations: map[string]string{
 			// Engines look for runc's name before they offer checkpoints.
-			"org.opencontainers.runc.checkpoint.enabled": "false",
+			"org.opencontainers.runc.checkpoint.enabled": "true",
 		},
 	}
 }

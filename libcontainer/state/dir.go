@@ -345,6 +345,9 @@ func (d *Dir) Remove() error {
 		return errdefs.Doing(err, "remove "+filepath.Join(d.Path(), filepath.Dir(notifySocket)))
 	}
 	err := unix.Rmdir(filepath.Join(d.Root, d.ID))
+	if err == unix.ENOTEMPTY && d.RemoveMountPoint() == nil {
+		err = unix.Rmdir(filepath.Join(d.Root, d.ID))
+	}
 	if err == nil || err == unix.ENOENT {
 		return nil
 	}

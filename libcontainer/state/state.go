@@ -36,10 +36,13 @@ type Process struct {
 type State struct {
 	Version int `json:"rungStateVersion"`
 	// Created tells state.json (true) from the journal.
-	Created     bool              `json:"created"`
-	ID          string            `json:"id"`
-	OCIVersion  string            `json:"ociVersion"`
-	Bundle      string            `json:"bundle"`
+	Created    bool   `json:"created"`
+	ID         string `json:"id"`
+	OCIVersion string `json:"ociVersion"`
+	Bundle     string `json:"bundle"`
+	// Config is the path of the configuration, where that is not the bundle's
+	// config.json.
+	Config      string            `json:"config,omitempty"`
 	Root        string            `json:"root"`
 	CreatedAt   string            `json:"createdAt"` // RFC 3339, UTC
 	OwnerUID    int               `json:"ownerUid"`
@@ -59,6 +62,9 @@ type State struct {
 	// Rdt is the class of service (Intel RDT) that was, or was about to be,
 	// made or joined; nil if config.json asks for none.
 	Rdt *rdt.Record `json:"rdt,omitempty"`
+	// Pipes are the names of those of the standard streams that are pipes to
+	// the outside, for checkpoints: "pipe:[1234]", "" for one that is none.
+	Pipes []string `json:"pipes,omitempty"`
 	// Hooks are those that run after create: poststart and poststop.
 	Hooks specs.Hooks `json:"hooks"`
 	// HookStdout and HookStderr are files that the hooks write to, or "".
