@@ -91,9 +91,10 @@ var commands = []struct {
 	name string
 	make func() *cli.Command
 }{
-	{"create", createCommand}, {"delete", deleteCommand}, {"doctor", doctorCommand}, {"events", eventsCommand}, {"exec", execCommand},
+	{"checkpoint", checkpointCommand}, {"create", createCommand}, {"delete", deleteCommand}, {"doctor", doctorCommand}, {"events", eventsCommand},
+	{"exec", execCommand},
 	{"features", featuresCommand}, {"kill", killCommand}, {"list", listCommand}, {"pause", pauseCommand}, {"ps", psCommand},
-	{"resume", resumeCommand}, {"run", runCommand}, {"spec", specCommand}, {"start", startCommand}, {"state", stateCommand},
+	{"restore", restoreCommand}, {"resume", resumeCommand}, {"run", runCommand}, {"spec", specCommand}, {"start", startCommand}, {"state", stateCommand},
 	{"update", updateCommand},
 }
 

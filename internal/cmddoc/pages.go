@@ -31,6 +31,12 @@ var stateFiles = [][2]string{
 	{"/run/rung/CONTAINER-ID/", "The container's state folder, below --root."},
 }
 
+var criuFiles = [][2]string{
+	{"checkpoint/", "In the current folder: the default of --image-path."},
+	{"dump.log, restore.log", "CRIU's logs, in the folder of --work-path or else of the images. Errors quote them."},
+	{"/etc/criu/rung.conf, /etc/criu/runc.conf", "Options for CRIU; see criu(8), \"CONFIGURATION FILES\"."},
+}
+
 var bundleFiles = [][2]string{
 	{"config.json", "The configuration, in the folder of the bundle (OCI runtime specification, config.md)."},
 	stateFiles[0],
@@ -65,6 +71,22 @@ ps, which end at the container's id.`,
 			{"config.json", "The configuration of a container, in its bundle."},
 		},
 		also: []string{"runc(8)", "crun(1)", "containerd(8)", "cgroups(7)", "namespaces(7)"},
+	},
+	"checkpoint": {
+		text: `The images hold all that the processes had in memory: passwords, keys. Their folder is made with mode 0700. What is not in them: the root
+filesystem and volumes, which have to be there when the container is restored; what is in a network namespace, which the engine makes
+anew; id-mapped mounts, with which a container cannot be saved.
+
+A --pre-dump takes long and stops the container for a moment only; the checkpoint after it, with --parent-path, has but little left to
+save. Both the checkpoint and the restore need --manage-cgroups-mode ignore if CRIU is to leave cgroups alone.
+
+Options of CRIU that rung has no flag for are read from the file that the annotation org.criu.config of config.json names, or else from
+/etc/criu/rung.conf or, where that is missing, /etc/criu/runc.conf; they override rung's.`,
+		examples: []example{
+			{"Save a container, and let it go on from there:", "rung checkpoint --image-path /var/tmp/web web\nrung restore --detach --bundle /bundles/web --image-path /var/tmp/web web"},
+			{"Save most of it beforehand, and stop it for as short as possible:", "rung checkpoint --pre-dump --image-path /var/tmp/first web\nrung checkpoint --parent-path ../first --image-path /var/tmp/last web"},
+		},
+		files: criuFiles, also: []string{"rung-restore(8)", "rung-pause(8)", "criu(8)"},
 	},
 	"create": {
 		text: `The hooks prestart, createRuntime and createContainer are run. If anything fails, whatever was made is removed.
@@ -180,6 +202,20 @@ The status is creating, created, running, paused or stopped. JSON is an array of
 			{"The pids alone:", "rung ps --format json web"},
 		},
 		also: []string{"rung-events(8)", "rung-exec(8)", "ps(1)"},
+	},
+	"restore": {
+		text: `CRIU makes the processes again, with the pids that they have in the container. Around them rung makes what it makes for create: the cgroup
+and its limits as config.json says, the state folder, the mount points. Standard streams that were pipes are those of rung now.
+The hooks prestart and createRuntime are run when the namespaces are there, and poststop when the container is deleted.
+
+The host has to have what the processes rely on: the same processor or a better one, the kernel's features, CRIU 3.0 or newer (3.11
+for a network namespace and 3.15 for a pid namespace that is joined, 3.16 for --lsm-profile).`,
+		exit: programExit + ` 1 if it was not restored. With --detach 0 when it goes on.`,
+		examples: []example{
+			{"Let a saved container go on, in the background:", "rung restore --detach --bundle /bundles/web --image-path /var/tmp/web web"},
+			{"A second one, in a cgroup of its own (another cgroupsPath in its config.json):", "rung restore --detach --manage-cgroups-mode ignore --bundle /bundles/web2 --image-path /var/tmp/web web2"},
+		},
+		files: criuFiles, also: []string{"rung-checkpoint(8)", "rung-run(8)", "criu(8)"},
 	},
 	"resume": {
 		text:     `The container must be paused.`,

@@ -179,8 +179,7 @@ func Create(ctx context.Context, r *Request) (*Result, error) {
 
 // create walks the table.
 func create(c *creation) (*Result, error) {
-	ctx, r := c.ctx, c.Request
-	c.userns = c.has(specs.UserNamespace) || r.Into != nil && r.Into.State.Exec.Userns
+	c.userns = c.has(specs.UserNamespace) || c.Into != nil && c.Into.State.Exec.Userns
 	return c.walk(c.rows())
 }
 

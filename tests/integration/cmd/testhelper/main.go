@@ -26,6 +26,7 @@ const usage = `usage:
   testhelper attack-exe SECONDS MARK            try to write to the programs of all processes, and to see the file MARK; print what was possible, and "over"
   testhelper fakeresctrl DIR                    make DIR what a resctrl filesystem looks like, for a rung that was built with the tag fakeresctrl
   testhelper agent SOCKET                       be a seccomp agent: print what is sent to SOCKET, answer mkdir, mount and chmod
+  testhelper criu swrk FD                       be a CRIU that saves and restores nothing
 `
 
 func main() {
@@ -65,6 +66,8 @@ func main() {
 		err = fakeResctrl(args)
 	case "agent":
 		err = agent(args)
+	case "criu":
+		err = runFakeCRIU(args)
 	case "eat":
 		err = eat(args)
 	default:
