@@ -32,7 +32,7 @@ func fake(t *testing.T, files map[string]string) *host {
 	for _, ns := range namespaceFlags {
 		h.tries[ns.name] = ""
 	}
-	for _, name := range []string{"clone3", "pidfd", "memfd", cloneIntoCgroup, "new mount API", "mount_setattr", "openat2", triedOverlay,
+	for _, name := range []string{"clone3", "pidfd", "memfd", cloneIntoCgroup, triedPrivate, "new mount API", "mount_setattr", "openat2", triedOverlay,
 		imagesFolder, "tmpfs", triedFilter, "notify", "log", "spec_allow", "wait_killable_recv", triedDevices, triedSeal, triedSealMemory, sealedInOverlay} {
 		h.tries[name] = ""
 	}
@@ -114,6 +114,7 @@ func TestFindings(t *testing.T) {
 		{name: "user without a user namespace", is: func(h *host) { asUser(h); h.insideError = errors.New("x") }, id: "kernel.namespaces", level: Grey},
 		{name: "no clone3", is: func(h *host) { h.tries["clone3"] = "function not implemented" }, id: "kernel.processes", level: Red, said: "seccomp"},
 		{name: "no clone into a cgroup", is: func(h *host) { h.tries[cloneIntoCgroup] = "invalid argument" }, id: "kernel.processes", level: Yellow},
+		{name: "chroot", is: func(h *host) { h.tries[triedPrivate] = "invalid argument" }, id: "kernel.mounts", level: Red, said: "bind-mount"},
 		{name: "no openat2", is: func(h *host) { h.tries["openat2"] = "function not implemented" }, id: "kernel.mounts", level: Red, said: "openat2"},
 		{name: "no mount_setattr", is: func(h *host) { h.tries["mount_setattr"] = "function not implemented" }, id: "kernel.mounts", level: Yellow, said: "5.12"},
 		{name: "no overlay", is: func(h *host) { delete(h.tries, triedOverlay) }, id: "kernel.mounts", level: Yellow, said: "missing: overlay"},

@@ -119,7 +119,7 @@ func mounts(_ context.Context, h *host) *Check {
 		t = tries{}
 	}
 	c := &Check{Level: Green}
-	c.parts(t, "new mount API", "mount_setattr")
+	c.parts(t, triedPrivate, "new mount API", "mount_setattr")
 	c.parts(h.tries, "openat2")
 	c.parts(t, triedOverlay)
 	_, overlayTried := t[triedOverlay]
@@ -133,6 +133,8 @@ func mounts(_ context.Context, h *host) *Check {
 	switch {
 	case c.missesAny("new mount API", "openat2"):
 		c.Level, c.Hint = Red, "Linux 5.10 has them; a seccomp profile may hide them: "+confined
+	case c.missesAny(triedPrivate):
+		c.Level, c.Hint = Red, "does rung run in a chroot whose root is no mount point? Then bind-mount that folder onto itself, and chroot anew"
 	case c.missesAny("mount_setattr"):
 		c.Level, c.Hint = Yellow, "it is there from Linux 5.12 on; recursive read-only mounts and id-mapped mounts need it"
 	case len(c.Missing) > 0:

@@ -38,6 +38,7 @@ func (t tries) put(name string, err error) {
 
 // Names of tries that are no names of parts in a report.
 const (
+	triedPrivate    = "private mounts"
 	triedOverlay    = "overlay"
 	triedSeal       = "seal"
 	triedSealMemory = "seal in memory"
@@ -165,8 +166,11 @@ func tryNamespaces(t tries, userns int) {
 	<-done
 }
 
-// tryMounts makes mounts that are attached nowhere.
+// tryMounts makes mounts that are attached nowhere, in a mount namespace of its
+// own.
 func tryMounts(t tries, userns int) {
+	// As the init does first of all.
+	t.put(triedPrivate, unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""))
 	tmpfs, err := detached("tmpfs", nil)
 	t.put("new mount API", err)
 	if err == nil {

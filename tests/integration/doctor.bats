@@ -108,6 +108,15 @@ setup() {
 	contains "$(field kernel.namespaces hint)" CAP_SYS_ADMIN
 }
 
+@test "doctor: a chroot in which no container can be run is found" {
+	# shellcheck disable=SC2016 # the shell in the namespace expands it
+	unshare -m sh -c 'mkdir "$2/proc" 2>/dev/null; mount -t proc proc "$2/proc" && cp "$1" "$2/bin/rung" && chroot "$2" /bin/rung --root /tmp/root doctor --json' \
+		sh "$RUNG" "$ROOTFS" >"$WORK/out" 2>&1 3>&- || true
+	out=$(<"$WORK/out")
+	equal red "$(field kernel.mounts level)"
+	contains "$(field kernel.mounts hint)" "bind-mount"
+}
+
 @test "doctor: user namespaces that are switched off are found" {
 	# The sysctl belongs to a user namespace, so that of a new one is the test's own.
 	unshare -rm sh -c 'echo 0 >/proc/sys/user/max_user_namespaces && exec "$@"' sh "$RUNG" --root "$ROOT" doctor --json >"$WORK/out" 2>&1 3>&- || true
