@@ -34,6 +34,10 @@ needs() {
     engines  debootstrap                         debootstrap
     engines  tmux                                tmux
     engines  ip                                  iproute2
+    install  bats                                bats
+    install  debootstrap                         debootstrap
+    install  dpkg-deb                            dpkg
+    install  xz                                  xz-utils
     vm       qemu-system-x86_64                  qemu-system-x86
     vm       debootstrap                         debootstrap
     vm       deb:debian-archive-keyring          debian-archive-keyring
@@ -48,11 +52,11 @@ TABLE
 # Which sets a set brings with it.
 expand() {
   case $1 in
-  build | lint | vm) echo "$1 build" ;;
+  build | lint | install | vm) echo "$1 build" ;;
   demo) echo "build rootfs" ;;
   test | engines | bench) echo "$1 build rootfs" ;;
   *)
-    echo "deps.sh: unknown set '$1' (build, lint, demo, test, engines, vm, bench)" >&2
+    echo "deps.sh: unknown set '$1' (build, lint, demo, test, engines, install, vm, bench)" >&2
     return 2
     ;;
   esac
@@ -120,7 +124,7 @@ check_go() {
 }
 
 [ $# -gt 0 ] || {
-  echo "usage: deps.sh SET... (build, lint, demo, test, engines, vm, bench)" >&2
+  echo "usage: deps.sh SET... (build, lint, demo, test, engines, install, vm, bench)" >&2
   exit 2
 }
 sets=

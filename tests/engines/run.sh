@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # run.sh [FILE...]: rung under the real thing: containerd, Kubernetes' CRI, Docker, Podman, go-runc, and a whole Debian
-# inside a container; needs root. The daemons are the tests' own and go away with them. RUNG names the binary.
+# inside a container; and what the documentation says about engines, done word for word; needs root. The daemons are the
+# tests' own and go away with them. RUNG names the binary.
 set -euo pipefail
 cd "$(dirname "$0")"
 if [ "$(id -u)" -ne 0 ]; then
@@ -11,5 +12,5 @@ RUNG=$(realpath "${RUNG:-../../rung}")
 export RUNG
 # No test may hang: each has this many seconds.
 export BATS_TEST_TIMEOUT=${BATS_TEST_TIMEOUT:-120}
-[ $# -gt 0 ] || set -- containerd.bats cri.bats cri2.bats docker.bats podman.bats gorunc.bats distro.bats
+[ $# -gt 0 ] || set -- containerd.bats cri.bats cri2.bats docker.bats podman.bats gorunc.bats distro.bats pages.bats
 exec ../../scripts/bats.sh engines "$@"
