@@ -12,6 +12,10 @@ FISHDIR     ?= $(PREFIX)/share/fish/vendor_completions.d
 DESTDIR     ?=
 GO          ?= go
 FUZZTIME    ?= 30s
+BINARY      ?= rung
+MAINTAINER  ?=
+DEB_ARCH    ?= $(shell $(GO) env GOARCH)
+SOURCE_DATE_EPOCH ?= $(shell git -c safe.directory='*' log -1 --format=%ct 2>/dev/null || stat -c %Y CHANGELOG.md)
 STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 # The architectures that `make cross` proves: those of Go's Linux ports that have a 5.10 kernel and containers.
@@ -56,6 +60,10 @@ vm-shell: deps-vm rung ## a root shell on that Debian, with rung
 vm-image: deps-vm ## make that Debian's disk, if it is not there yet
 	@tests/vm/image.sh
 
+.PHONY: test-install
+test-install: deps-install ## the packages: installed and removed on a clean Debian, and built twice alike (root)
+	@tests/install/run.sh
+
 .PHONY: bench
 bench: deps-bench rung ## measure rung, runc and crun side by side (root; BENCH="run state" picks rows, BENCH_MD=FILE)
 	@RUNG=$(CURDIR)/rung tests/bench/bench.sh
@@ -86,10 +94,14 @@ docs: deps-build ## make the manual pages and the completions for bash, zsh and 
 	@rm -rf dist/docs
 	@GOOS= GOARCH= $(GO) run -tags docs . dist/docs $(VERSION) $(DATE)
 
-.PHONY: install uninstall
+.PHONY: install install-files uninstall
 install: rung docs ## install to DESTDIR/PREFIX (/usr/local): the binary, manual pages, completions
-	install -D -m 0755 rung $(DESTDIR)$(BINDIR)/rung
-	install -d $(DESTDIR)$(MANDIR)/man8
+	@$(MAKE) --no-print-directory install-files
+
+# What is there is put in place; the packages have binaries of several architectures.
+install-files:
+	install -D -m 0755 $(BINARY) $(DESTDIR)$(BINDIR)/rung
+	install -d -m 0755 $(DESTDIR)$(MANDIR)/man8
 	for page in dist/docs/man8/*.8; do gzip -9n <$$page >$(DESTDIR)$(MANDIR)/man8/$${page##*/}.gz || exit 1; done
 	install -D -m 0644 dist/docs/bash/rung $(DESTDIR)$(BASHDIR)/rung
 	install -D -m 0644 dist/docs/zsh/_rung $(DESTDIR)$(ZSHDIR)/_rung
@@ -99,13 +111,32 @@ uninstall: ## remove what install put there
 	rm -f $(DESTDIR)$(BINDIR)/rung $(DESTDIR)$(MANDIR)/man8/rung.8.gz $(DESTDIR)$(MANDIR)/man8/rung-*.8.gz
 	rm -f $(DESTDIR)$(BASHDIR)/rung $(DESTDIR)$(ZSHDIR)/_rung $(DESTDIR)$(FISHDIR)/rung.fish
 
+# Packages are the same, byte by byte, wherever and whenever they are made of the same commit with the same Go.
+PACKAGE = VERSION=$(VERSION) MAINTAINER="$(MAINTAINER)" SOURCE_DATE_EPOCH=$(SOURCE_DATE_EPOCH) GO="$(GO)"
+
+.PHONY: deb
+deb: deps-build docs ## make a Debian package in dist/ (DEB_ARCH=arm64: for another architecture, by Go's name)
+	@GOOS=linux GOARCH=$(DEB_ARCH) $(BUILD) -o dist/rung-$(DEB_ARCH) .
+	@$(PACKAGE) GOARCH=$(DEB_ARCH) BINARY=dist/rung-$(DEB_ARCH) scripts/package/deb.sh dist
+
+.PHONY: release
+release: cross docs ## make tarballs and Debian packages for every architecture in dist/release, with checksums
+	@rm -rf dist/release
+	@for arch in $(ARCHS); do for kind in tarball deb; do \
+		$(PACKAGE) GOARCH=$$arch BINARY=dist/rung-$$arch scripts/package/$$kind.sh dist/release || exit 1; done; done
+	@cd dist/release && LC_ALL=C sha256sum -- *.deb *.tar.gz >SHA256SUMS
+
+.PHONY: version
+version:
+	@echo $(VERSION)
+
 .PHONY: clean
 clean: ## remove what was built
 	rm -rf rung dist coverage.out
 
 # What a target needs on the machine; see scripts/deps.sh.
-.PHONY: deps-build deps-demo deps-test deps-engines deps-vm deps-bench deps-lint
-deps-build deps-demo deps-test deps-engines deps-vm deps-bench deps-lint: deps-%:
+.PHONY: deps-build deps-demo deps-test deps-engines deps-install deps-vm deps-bench deps-lint
+deps-build deps-demo deps-test deps-engines deps-install deps-vm deps-bench deps-lint: deps-%:
 	@scripts/deps.sh $*
 
 .PHONY: help
