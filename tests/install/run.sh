@@ -7,6 +7,6 @@ if [ "$(id -u)" -ne 0 ]; then
   exit 1
 fi
 # No test may hang: each has this many seconds. Compiling Go itself is one.
-export BATS_TEST_TIMEOUT=${BATS_TEST_TIMEOUT:-900}
+export BATS_TEST_TIMEOUT=${BATS_TEST_TIMEOUT:-1800}
 [ $# -gt 0 ] || set -- deb.bats release.bats
 exec ../../scripts/bats.sh install "$@"
