@@ -92,9 +92,9 @@ var commands = []struct {
 	make func() *cli.Command
 }{
 	{"checkpoint", checkpointCommand}, {"create", createCommand}, {"delete", deleteCommand}, {"doctor", doctorCommand}, {"events", eventsCommand},
-	{"exec", execCommand},
-	{"features", featuresCommand}, {"kill", killCommand}, {"list", listCommand}, {"pause", pauseCommand}, {"ps", psCommand},
-	{"restore", restoreCommand}, {"resume", resumeCommand}, {"run", runCommand}, {"spec", specCommand}, {"start", startCommand}, {"state", stateCommand},
+	{"exec", execCommand}, {"features", featuresCommand}, {"kill", killCommand}, {"list", listCommand}, {"mounts", mountsCommand},
+	{"pause", pauseCommand}, {"ps", psCommand}, {"restore", restoreCommand}, {"resume", resumeCommand}, {"run", runCommand},
+	{"spec", specCommand}, {"start", startCommand}, {"state", stateCommand},
 	{"update", updateCommand},
 }
 

@@ -103,8 +103,8 @@ func TestCommandLine(t *testing.T) {
 		if strings.HasSuffix(c.ArgsUsage, "...]") {
 			continue // takes any number
 		}
-		_, err = rung(t, "--root", t.TempDir(), c.Name, "a", "b", "c")
-		wantError(t, c.Name+" a b c", err, c.Name+" needs ", " argument(s), not 3 (hint: rung help "+c.Name+")")
+		_, err = rung(t, "--root", t.TempDir(), c.Name, "a", "b", "c", "d")
+		wantError(t, c.Name+" a b c d", err, c.Name+" needs ", " argument(s), not 4 (hint: rung help "+c.Name+")")
 	}
 	if !slices.IsSorted(names) {
 		t.Errorf("the commands are not in order: %v", names)

@@ -200,6 +200,8 @@ const (
 // container, a new one, or "".
 func (c command) argument() string {
 	switch {
+	case c.Name == "mounts":
+		return anyContainer // after the action
 	case !strings.HasPrefix(c.Args, "CONTAINER-ID"):
 		return ""
 	case c.Name == "create" || c.Name == "run":

@@ -86,7 +86,12 @@ _%[1]s() {
 		mapfile -t COMPREPLY < <(compgen -W "$flags" -- "$cur")
 	elif [[ -z $command || $command == help && $word == 0 ]]; then
 		mapfile -t COMPREPLY < <(compgen -W '%[6]s' -- "$cur")
-	elif [[ $word == 0 ]]; then
+	elif [[ $command == mounts && $word == 0 ]]; then
+		mapfile -t COMPREPLY < <(compgen -W 'add remove' -- "$cur")
+	elif [[ $command == mounts && $word == 2 ]]; then
+		compopt -o filenames 2>/dev/null
+		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+	elif [[ $word == 0 || $command == mounts && $word == 1 ]]; then
 		case $command in
 		%[7]s) mapfile -t COMPREPLY < <(compgen -W "$(_%[1]s_ids)" -- "$cur") ;;
 		esac
@@ -185,6 +190,8 @@ func zsh(t command) string {
 			rest = fmt.Sprintf("'1:container:_%s_ids' '2:signal:(%s)'", n, signals)
 		case c.Name == "exec":
 			rest = fmt.Sprintf("'1:container:_%s_ids' '*:: :_normal'", n)
+		case c.Name == "mounts":
+			rest = fmt.Sprintf("'1:action:(add remove)' '2:container:_%s_ids' '3:file:_files'", n)
 		case c.Name == "ps":
 			rest = fmt.Sprintf("'1:container:_%s_ids' '*:: : '", n)
 		case c.argument() == anyContainer:
@@ -271,6 +278,8 @@ complete -c %[1]s -f
 			fmt.Fprintf(&b, "complete -c %s -n %s -a '(__%s_ids)' -d container\n", n, seen, n)
 		}
 	}
+	fmt.Fprintf(&b, "complete -c %s -n '__fish_seen_subcommand_from mounts' -a 'add remove' -d action\n", n)
+	fmt.Fprintf(&b, "complete -c %s -n '__fish_seen_subcommand_from mounts' -F\n", n)
 	fmt.Fprintf(&b, "complete -c %s -n '__fish_seen_subcommand_from kill' -a '%s' -d signal\n", n, signals)
 	return b.String()
 }

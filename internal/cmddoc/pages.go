@@ -190,6 +190,20 @@ The status is creating, created, running, paused or stopped. JSON is an array of
 		examples: []example{{"All containers that run:", "rung list | awk '$3 == \"running\"'"}},
 		files:    stateFiles, also: []string{"rung-state(8)", "rung-delete(8)"},
 	},
+	"mounts": {
+		text: `Sources are those of the host, relative to the current folder. Destinations are in the container, and made where they do
+not exist. Without a propagation option a mount is private: what the container mounts below it does not come back to the host.
+
+A tmpfs is the container root's. Other filesystems would show the host's processes, network or devices; mount those on the host and
+bind them.
+
+Programs that have files of a removed mount open keep them. No symbolic link is followed to a mount that is to be removed.`,
+		examples: []example{
+			{"Show a folder of the host in a container, and take it away again:", "echo '[{\"destination\": \"/data\", \"source\": \"/srv/data\", \"options\": [\"rbind\", \"ro\"]}]' >data.json\nrung mounts add web data.json\nrung mounts remove web data.json"},
+			{"Give it a scratch folder:", "echo '[{\"destination\": \"/scratch\", \"type\": \"tmpfs\", \"options\": [\"size=64m\"]}]' | rung mounts add web -"},
+		},
+		also: []string{"rung-update(8)", "mount(8)", "open_tree(2)", "move_mount(2)"},
+	},
 	"pause": {
 		text:     `The container must be created or running. The kernel's freezer is used (cgroup v1: freezer.state, v2: cgroup.freeze); the processes notice nothing.`,
 		examples: []example{{"Have a container stand still while its files are copied:", "rung pause web\ncp -a /srv/web /backup\nrung resume web"}},

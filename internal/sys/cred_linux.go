@@ -1,6 +1,7 @@
 package sys
 
 import (
+	"os"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -29,6 +30,31 @@ func Setresgid(c Caller, rgid, egid, sgid uint32) unix.Errno {
 // capabilities capabilities(7).
 func Setresuid(c Caller, ruid, euid, suid uint32) unix.Errno {
 	return c.Call(sysSetresuid, uintptr(ruid), uintptr(euid), uintptr(suid))
+}
+
+// Setfsids sets the ids by which the calling thread accesses files, and leaves it
+// its capabilities for files, which the kernel takes away with the user id
+// 0 (capabilities(7), "Effect of user ID changes on capabilities").
+func Setfsids(uid, gid uint32) error {
+	hdr := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var data [2]unix.CapUserData
+	if err := unix.Capget(&hdr, &data[0]); err != nil {
+		return os.NewSyscallError("capget", err)
+	}
+	for _, id := range [...]struct {
+		name string
+		set  func(int) (int, error)
+		to   uint32
+	}{{"setfsgid", unix.SetfsgidRetGid, gid}, {"setfsuid", unix.SetfsuidRetUid, uid}} {
+		// They report no error, but what the id was before.
+		if _, err := id.set(int(id.to)); err != nil {
+			return os.NewSyscallError(id.name, err)
+		}
+		if now, err := id.set(-1); err != nil || now != int(id.to) {
+			return os.NewSyscallError(id.name, unix.EPERM)
+		}
+	}
+	return os.NewSyscallError("capset", unix.Capset(&hdr, &data[0]))
 }
 
 // Prctl is prctl(2) for the options that take at most two arguments after the

@@ -71,19 +71,57 @@ func ParseResources(data []byte) (r *specs.LinuxResources, warnings []string, er
 // LoadResources is ParseResources for the content of the file at path, which
 // may be a pipe, or for that of standard input if path is "-".
 func LoadResources(path string) (r *specs.LinuxResources, warnings []string, err error) {
-	var data []byte
-	if path == "-" {
-		path = "standard input"
-		data, err = readAll(unix.Stdin, 0)
-		err = errdefs.Doing(err, "read "+path)
-	} else {
-		data, err = readFile(path, pipeToo)
-	}
+	data, path, err := readInput(path)
 	if err != nil {
 		return nil, nil, err
 	}
 	r, warnings, err = ParseResources(data)
 	return r, warnings, nameFile(err, path)
+}
+
+// LoadMounts reads a list of mounts from the file at path, which may be a pipe,
+// or from standard input if path is "-", and validates it as Validate does the
+// field mounts. userns says that there is a user namespace that an id-mapped
+// mount may take its mappings from. With destinations the mounts are there, and
+// nothing else of them is looked at.
+func LoadMounts(path string, userns, destinations bool) (mounts []specs.Mount, warnings []string, err error) {
+	data, path, err := readInput(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := jsonfield.Unmarshal(data, &mounts); err != nil {
+		return nil, nil, nameFile(err, path)
+	}
+	v := &validator{spec: &specs.Spec{Mounts: mounts}, linux: new(specs.Linux)}
+	if destinations {
+		for i := range mounts {
+			field := jsonfield.Index("mounts", i) + ".destination"
+			if mounts[i].Destination == "" {
+				return nil, nil, bad(field, "is missing")
+			}
+			if err := noNUL(field, mounts[i].Destination); err != nil {
+				return nil, nil, err
+			}
+		}
+		return mounts, nil, nil
+	}
+	if userns {
+		v.linux.Namespaces = []specs.LinuxNamespace{{Type: specs.UserNamespace}}
+	}
+	err = v.mounts()
+	return mounts, v.warnings, err
+}
+
+// readInput returns what the file at path holds, or standard input if path is
+// "-", and what to call it in errors.
+func readInput(path string) (data []byte, name string, err error) {
+	if path == "-" {
+		name = "standard input"
+		data, err = readAll(unix.Stdin, 0)
+		return data, name, errdefs.Doing(err, "read "+name)
+	}
+	data, err = readFile(path, pipeToo)
+	return data, path, err
 }
 
 // nothing is the error for a document that is JSON and says nothing.

@@ -16,6 +16,11 @@ func (r *Rootfs) bind(e *entry) error {
 		return err
 	}
 	defer unix.Close(fd)
+	return r.bindTree(e, fd)
+}
+
+// bindTree mounts the detached tree of mounts fd.
+func (r *Rootfs) bindTree(e *entry, fd int) error {
 	t, err := r.target(e, func() (bool, error) { return isFile(fd) })
 	if err != nil {
 		return err
