@@ -20,6 +20,8 @@ type builder struct {
 	// newUser and joinUser tell that the process goes to another user
 	// namespace: a new one, or one of req.Join.
 	newUser, joinUser bool
+	// ownMemory tells that the process lives on without a program of its own.
+	ownMemory bool
 	// pidNS is the one of req.Join with the pid namespace: its processes see
 	// the new one. birth is the same where it is to be born there.
 	pidNS, birth *Join
@@ -75,7 +77,7 @@ func (b *builder) shares() bool {
 	for _, j := range b.req.Join {
 		flags |= uint64(j.Flag)
 	}
-	return !b.twoStage && flags&(unix.CLONE_NEWTIME|unix.CLONE_NEWUSER) == 0
+	return !b.ownMemory && !b.twoStage && flags&(unix.CLONE_NEWTIME|unix.CLONE_NEWUSER) == 0
 }
 
 // late are the namespaces that clone3 does not make. The root of a cgroup
