@@ -1,0 +1,102 @@
+package systemd
+
+import (
+	"errors"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/rungoci/rung/internal/errdefs"
+)
+
+// annotationPrefix begins the keys of annotations that set a property.
+const annotationPrefix = "org.systemd.property."
+
+// reserved are the properties by which rung finds the container again, and
+// which processes are in the scope. To set them would have the container
+// in a cgroup that no record names, or processes of the host in it.
+var reserved = []string{"ControlGroup", "Delegate", "PIDFDs", "PIDs", "Slice"}
+
+// FromAnnotations returns the properties that annotations of config.json ask
+// for, in order of their names: "org.systemd.property.NAME" with a value in the
+// text format of GVariant (ParseValue). As in runc a name that ends in "Sec" is
+// one of seconds, and becomes the one in microseconds that the bus has.
+// Errors name the annotation.
+func FromAnnotations(annotations map[string]string) ([]Property, error) {
+	var props []Property
+	for key, text := range annotations {
+		name, ok := strings.CutPrefix(key, annotationPrefix)
+		if !ok {
+			continue
+		}
+		p, err := fromAnnotation(name, text)
+		if err != nil {
+			return nil, &errdefs.Error{Doing: "read a property for systemd", Field: "annotations." + key, Err: err}
+		}
+		props = append(props, p)
+	}
+	slices.SortFunc(props, func(a, b Property) int { return strings.Compare(a.Name, b.Name) })
+	return props, nil
+}
+
+func fromAnnotation(name, text string) (Property, error) {
+	if !isPropertyName(name) {
+		return Property{}, errors.New(strconv.Quote(name) + " is not the name of a property")
+	}
+	if slices.Contains(reserved, name) {
+		return Property{}, errors.New(name + " is for rung to set")
+	}
+	value, err := ParseValue(text)
+	if err != nil {
+		return Property{}, err
+	}
+	// "Sec" after a small letter: TimeoutStopSec, but not CPUQuotaPerUSec.
+	if stem, ok := strings.CutSuffix(name, "Sec"); ok && stem[len(stem)-1] >= 'a' {
+		if value, err = microseconds(value); err != nil {
+			return Property{}, err
+		}
+		name = stem + "USec"
+	}
+	return Property{name, value}, nil
+}
+
+// isPropertyName reports whether s can be one: letters alone, and enough of them
+// to be more than "Sec".
+func isPropertyName(s string) bool {
+	for i := range len(s) {
+		if c := s[i] | 0x20; c < 'a' || c > 'z' {
+			return false
+		}
+	}
+	return len(s) > 3
+}
+
+// microseconds turns a number of seconds, of any type, into microseconds.
+func microseconds(v any) (uint64, error) {
+	seconds := 0.0
+	switch n := v.(type) {
+	case byte:
+		seconds = float64(n)
+	case int16:
+		seconds = float64(n)
+	case uint16:
+		seconds = float64(n)
+	case int32:
+		seconds = float64(n)
+	case uint32:
+		seconds = float64(n)
+	case int64:
+		seconds = float64(n)
+	case uint64:
+		seconds = float64(n)
+	case float64:
+		seconds = n
+	default:
+		return 0, errors.New("seconds must be a number")
+	}
+	if us := seconds * 1e6; us >= 0 && us < math.MaxUint64 {
+		return uint64(us), nil
+	}
+	return 0, errors.New("seconds are out of range")
+}
