@@ -1,6 +1,7 @@
 // Package cgroup places a container in its cgroups, limits it there and
 // removes them: on hosts with cgroup v1, v2, or both (hybrid), by writing to
-// the cgroup file systems directly.
+// the cgroup file systems directly. Where it is asked to, systemd makes and
+// removes the cgroup (see unit.go and package systemd).
 //
 // # Life of a Manager
 //
@@ -78,7 +79,7 @@ const (
 
 // Record is what later commands need to know of a container's cgroups.
 type Record struct {
-	// Driver is DriverCgroupfs or DriverNone.
+	// Driver is DriverCgroupfs, DriverSystemd or DriverNone.
 	Driver string `json:"driver"`
 	// Version is what kind of host the folders are on.
 	Version Version `json:"version"`
@@ -86,6 +87,11 @@ type Record struct {
 	Folders []Folder `json:"folders,omitempty"`
 	// Rootless is Options.Rootless, or true with DriverNone.
 	Rootless bool `json:"rootless,omitempty"`
+	// Unit is the scope of the systemd driver.
+	Unit string `json:"unit,omitempty"`
+	// Bus is where the systemd of that scope is spoken with; "" stands for
+	// the host's.
+	Bus string `json:"bus,omitempty"`
 }
 
 // Manager is a container's cgroups. Its methods must not be called
@@ -116,6 +122,8 @@ type Manager struct {
 	// without are the limits, as fields below linux.resources, that a rootless
 	// container goes without.
 	without []string
+	// unit is set with the systemd driver.
+	unit *unit
 	// others are hierarchies that the container is not moved in, for View.
 	others []hierarchy
 }
@@ -129,12 +137,11 @@ type Manager struct {
 // of that, since a v2 cgroup with processes cannot pass controllers on to its
 // children (the "no internal processes" rule of cgroups(7)).
 //
+// With the systemd driver linux.cgroupsPath is "slice:prefix:name"; see
+// systemd.ParseUnit.
+//
 // Errors name linux.cgroupsPath.
 func New(o Options) (*Manager, error) {
-	if o.Systemd {
-		return nil, errdefs.Field(fieldPath, "the systemd cgroup driver is not supported yet").
-			WithHint("leave out --systemd-cgroup")
-	}
 	m := &Manager{creating: true}
 	path := ""
 	if o.Spec != nil && o.Spec.Linux != nil {
@@ -142,8 +149,11 @@ func New(o Options) (*Manager, error) {
 		m.res, m.devices = o.Spec.Linux.Resources, o.Spec.Linux.Devices
 	}
 	m.optional = path == ""
-	if o.None {
+	switch {
+	case o.None:
 		return m.none()
+	case o.Systemd:
+		return newUnit(m, o, path)
 	}
 	place, err := parsePath(path, o.ID)
 	if err != nil {
@@ -208,7 +218,11 @@ func (m *Manager) index() {
 // for, perhaps without coming to an end. The record comes from a state file;
 // one that could have Destroy end foreign processes is an error.
 func Load(r Record) (*Manager, error) {
-	if r.Driver != DriverCgroupfs && (r.Driver != DriverNone || len(r.Folders) > 0) {
+	switch {
+	case r.Driver == DriverCgroupfs:
+	case r.Driver == DriverNone && len(r.Folders) == 0:
+	case r.Driver == DriverSystemd && r.Unit != "" && len(r.Folders) == 1 && r.Version == V2:
+	default:
 		return nil, errdefs.Doing(errors.New("unknown cgroup driver "+r.Driver), "load the cgroup record")
 	}
 	switch r.Version {
@@ -222,6 +236,9 @@ func Load(r Record) (*Manager, error) {
 		}
 	}
 	m := &Manager{rec: r}
+	if r.Driver == DriverSystemd {
+		m.unit = &unit{}
+	}
 	m.index()
 	return m, nil
 }

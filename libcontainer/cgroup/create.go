@@ -26,6 +26,9 @@ const folderMode = 0o755
 // A rootless container whose configuration asks for no cgroup goes without
 // those that it has no permission to make.
 func (m *Manager) Create() error {
+	if m.unit != nil {
+		return m.startScope()
+	}
 	for i := 0; i < len(m.dirs); i++ {
 		err := m.createFolder(i)
 		if err == nil {

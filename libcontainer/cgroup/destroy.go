@@ -23,6 +23,18 @@ func (m *Manager) Destroy() error {
 		m.undoCreate()
 		return nil
 	}
+	if m.unit == nil {
+		return m.removeAll()
+	}
+	m.unit.leave()
+	if err := m.removeAll(); err != nil {
+		return err
+	}
+	return m.stopUnit()
+}
+
+// removeAll ends the processes and removes the folders.
+func (m *Manager) removeAll() error {
 	left := removeFolders(m.dirs)
 	if len(left) == 0 {
 		return nil

@@ -22,11 +22,25 @@ type Join struct {
 	// pid that somebody else writes to cgroup.procs, that needs no
 	// cgroup_threadgroup_rwsem, which costs 5 to 12 ms on an idle machine.
 	Tasks []int
+	// Place is set where the process cannot be born in the cgroup, as the user
+	// may not move it out of the login session: it has systemd move the
+	// process, of which the caller knows the pid. CgroupFD is then what the
+	// kernel refuses.
+	Place func(pid int) error
+	// unit is left by the process that holds the init's place in it; nil
+	// where there is none.
+	unit *unit
 }
 
 // Join opens what a new process needs to enter the container's cgroups. The
 // caller closes it after the clone.
-func (m *Manager) Join() (*Join, error) { return m.join(m.dirs) }
+func (m *Manager) Join() (*Join, error) {
+	j, err := m.join(m.dirs)
+	if err == nil {
+		j.unit = m.unit
+	}
+	return j, err
+}
 
 // JoinRunning is Join for a further process of a container whose init is
 // running. On v2 the init may have moved itself to a cgroup below the
@@ -98,6 +112,9 @@ func (m *Manager) join(dirs []string) (*Join, error) {
 			return nil, &errdefs.Error{Doing: "open the cgroup " + dirs[i], Field: fieldPath, Err: err}
 		}
 	}
+	if m.rec.Bus != "" && !reachable(m.rec.Folders[0].Mount, dirs[0]) {
+		j.Place = func(pid int) error { return m.attach(dirs[0], pid) }
+	}
 	return j, nil
 }
 
@@ -127,6 +144,9 @@ func (j *Join) Close() error {
 		_ = unix.Close(fd)
 	}
 	j.Tasks = nil
+	if j.unit != nil {
+		j.unit.leave()
+	}
 	return nil
 }
 

@@ -3,23 +3,25 @@ package cgroup
 import (
 	"encoding/json"
 	"reflect"
-	"strings"
 	"testing"
 )
 
 func TestLoadRefuses(t *testing.T) {
 	good := Folder{"memory", "/sys/fs/cgroup/memory", "/a/b"}
 	for name, r := range map[string]Record{
-		"unknown driver":  {Driver: "magic", Version: V1, Folders: []Folder{good}},
-		"no driver":       {Version: V1, Folders: []Folder{good}},
-		"the root":        {Driver: DriverCgroupfs, Version: V1, Folders: []Folder{{"memory", "/sys/fs/cgroup/memory", "/"}}},
-		"empty path":      {Driver: DriverCgroupfs, Version: V1, Folders: []Folder{{"memory", "/sys/fs/cgroup/memory", ""}}},
-		"relative path":   {Driver: DriverCgroupfs, Version: V1, Folders: []Folder{{"memory", "/sys/fs/cgroup/memory", "a"}}},
-		"dotdot":          {Driver: DriverCgroupfs, Version: V1, Folders: []Folder{good, {"memory", "/sys/fs/cgroup/memory", "/a/.."}}},
-		"double slash":    {Driver: DriverCgroupfs, Version: V1, Folders: []Folder{{"memory", "/sys/fs/cgroup/memory", "//"}}},
-		"relative mount":  {Driver: DriverCgroupfs, Version: V1, Folders: []Folder{{"memory", "sys", "/a"}}},
-		"no mount":        {Driver: DriverCgroupfs, Version: V1, Folders: []Folder{{"memory", "", "/a"}}},
-		"unknown version": {Driver: DriverCgroupfs, Version: "v3", Folders: []Folder{good}},
+		"unknown driver":           {Driver: "magic", Version: V1, Folders: []Folder{good}},
+		"no driver":                {Version: V1, Folders: []Folder{good}},
+		"the root":                 {Driver: DriverCgroupfs, Version: V1, Folders: []Folder{{"memory", "/sys/fs/cgroup/memory", "/"}}},
+		"empty path":               {Driver: DriverCgroupfs, Version: V1, Folders: []Folder{{"memory", "/sys/fs/cgroup/memory", ""}}},
+		"relative path":            {Driver: DriverCgroupfs, Version: V1, Folders: []Folder{{"memory", "/sys/fs/cgroup/memory", "a"}}},
+		"dotdot":                   {Driver: DriverCgroupfs, Version: V1, Folders: []Folder{good, {"memory", "/sys/fs/cgroup/memory", "/a/.."}}},
+		"double slash":             {Driver: DriverCgroupfs, Version: V1, Folders: []Folder{{"memory", "/sys/fs/cgroup/memory", "//"}}},
+		"relative mount":           {Driver: DriverCgroupfs, Version: V1, Folders: []Folder{{"memory", "sys", "/a"}}},
+		"no mount":                 {Driver: DriverCgroupfs, Version: V1, Folders: []Folder{{"memory", "", "/a"}}},
+		"a scope without a name":   {Driver: DriverSystemd, Version: V2, Folders: []Folder{good}},
+		"a scope on v1":            {Driver: DriverSystemd, Version: V1, Unit: "a.scope", Folders: []Folder{good}},
+		"a scope without a folder": {Driver: DriverSystemd, Version: V2, Unit: "a.scope"},
+		"unknown version":          {Driver: DriverCgroupfs, Version: "v3", Folders: []Folder{good}},
 	} {
 		if m, err := Load(r); err == nil {
 			t.Errorf("%s: loaded %+v", name, m.rec)
@@ -45,13 +47,6 @@ func TestRecordRoundTrip(t *testing.T) {
 	}
 	if !reflect.DeepEqual(m.Record(), r) {
 		t.Errorf("%+v came back as %+v", r, m.Record())
-	}
-}
-
-func TestSystemdRefused(t *testing.T) {
-	_, err := New(Options{ID: "x", Systemd: true})
-	if err == nil || !strings.Contains(err.Error(), "systemd") {
-		t.Errorf("got %v", err)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/rungoci/rung/internal/errdefs"
+	"github.com/rungoci/rung/libcontainer/cgroup/systemd"
 )
 
 // Set applies limits: SetEarly, SetDevices and SetLate in one.
@@ -82,7 +83,8 @@ func (m *Manager) SetEarly(r *specs.LinuxResources) error {
 
 // SetLate applies the limits that have to wait until the container's init has
 // started its threads and uses no more memory, that is until it waits for the
-// gate: memory, pids and unified.
+// gate: memory, pids and unified. With the systemd driver it tells systemd of
+// all that was set.
 func (m *Manager) SetLate(r *specs.LinuxResources) error {
 	if r == nil {
 		return nil
@@ -97,7 +99,10 @@ func (m *Manager) SetLate(r *specs.LinuxResources) error {
 			return err
 		}
 	}
-	return m.setUnified(r.Unified)
+	if err := m.setUnified(r.Unified); err != nil {
+		return err
+	}
+	return m.tell()
 }
 
 // limit is a value for one file of one controller.
@@ -134,6 +139,9 @@ func (m *Manager) apply(l limit) error {
 // try writes l. Its error is the bare errno, ENOENT where the controller or the
 // file is missing.
 func (m *Manager) try(l limit) error {
+	if m.unit != nil && l.file == "cpu.max" {
+		l.value = systemd.RoundBandwidth(l.value)
+	}
 	dir, ok := m.home(l.controller)
 	err := error(unix.ENOENT)
 	switch {
@@ -145,6 +153,9 @@ func (m *Manager) try(l limit) error {
 	if err == unix.ENOENT && m.goesWithout(l, dir) {
 		m.without = append(m.without, l.field)
 		return nil
+	}
+	if err == nil && m.unit != nil {
+		m.unit.told = append(m.unit.told, systemd.Limit{File: l.file, Value: l.value})
 	}
 	return err
 }

@@ -65,7 +65,30 @@ func (c *creation) surroundings(req *spawn.Request) (closeAll func(), err error)
 		return closeFiles, err
 	}
 	req.CgroupFD, req.Tasks = join.CgroupFD, join.Tasks
+	c.placeLater(req, join)
 	return func() { closeFiles(); join.Close() }, c.stillThere()
+}
+
+// placeLater arranges for a process that cannot be born in its cgroup to come
+// there while it waits: in its new user namespace, before it makes its cgroup
+// namespace, or before it is told anything. Any other is born there or fails.
+func (c *creation) placeLater(req *spawn.Request, join *cgroup.Join) {
+	switch prepare := req.Prepare; {
+	case join.Place == nil:
+		return
+	case prepare != nil:
+		req.Prepare = func(pid int) error {
+			if err := join.Place(pid); err != nil {
+				return err
+			}
+			return prepare(pid)
+		}
+	case c.Into != nil:
+		c.place = join.Place
+	default:
+		return
+	}
+	req.CgroupFD = -1
 }
 
 // joinCgroups opens the cgroups that the process enters.

@@ -111,6 +111,8 @@ type creation struct {
 	hooks hook.Output
 	// rulesSet is true once the device rules are in force.
 	rulesSet bool
+	// place brings the process into its cgroup, if it is not born there.
+	place func(pid int) error
 	// disarm unregisters callOff.
 	disarm func() bool
 	// ahead is the process where it is a list of system calls; see ahead.go.

@@ -156,6 +156,11 @@ func (c *creation) clone() (err error) {
 		c.peer.Close()
 		c.peer = nil
 	}
+	if c.place != nil {
+		if err := c.place(c.process.Pid); err != nil {
+			return err
+		}
+	}
 	if err := c.identify(); err != nil {
 		return err
 	}

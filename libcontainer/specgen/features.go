@@ -42,8 +42,8 @@ func linuxFeatures(supported func(specs.LinuxSeccompFlag) bool) *features.Linux 
 		Cgroup: &features.Cgroup{
 			V1:          yes(),
 			V2:          yes(),
-			Systemd:     new(bool),
-			SystemdUser: new(bool),
+			Systemd:     yes(),
+			SystemdUser: yes(),
 			Rdma:        yes(),
 		},
 		Seccomp: seccompFeatures(supported),

@@ -1,0 +1,240 @@
+package cgroup
+
+import (
+	"errors"
+	"os"
+	"strings"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/rungoci/rung/internal/errdefs"
+	"github.com/rungoci/rung/internal/spawn"
+	"github.com/rungoci/rung/libcontainer/cgroup/systemd"
+)
+
+// With the systemd driver the container's cgroup is that of a scope, which
+// systemd makes and removes. All else is as with the other driver: limits are
+// written to the cgroup's files, and then told to systemd, which would put its
+// own in their place otherwise (see systemd.Properties); device rules are a
+// program of rung's that systemd knows nothing of.
+//
+// systemd starts no scope without a process in it, and the init should be born
+// in its cgroup (CLONE_INTO_CGROUP), where its cgroup namespace begins. So a
+// process that does nothing is the first one in the scope (spawn.Idle), and
+// leaves when the init is there. Its fork takes 0.5 ms, while systemd takes
+// several; it cannot be rung itself, which would end with the container.
+
+// DriverSystemd is the driver that has systemd make the cgroups.
+const DriverSystemd = "systemd"
+
+// unit is what a Manager with the systemd driver has beyond others.
+type unit struct {
+	systemd.Unit
+	// props are those that annotations ask for.
+	props []systemd.Property
+	// idle holds the place of the container's init, or is nil.
+	idle *spawn.Process
+	// told is what Set wrote and systemd has not been told of yet.
+	told []systemd.Limit
+}
+
+// newUnit is New for the systemd driver.
+func newUnit(m *Manager, o Options, cgroupsPath string) (*Manager, error) {
+	switch {
+	case !systemd.Running():
+		return nil, &errdefs.Error{Doing: "use the systemd cgroup driver (--systemd-cgroup)",
+			Err: errors.New("this host was not booted with systemd"), Hint: "leave out --systemd-cgroup"}
+	case Mode() != V2:
+		return nil, &errdefs.Error{Doing: "use the systemd cgroup driver (--systemd-cgroup)",
+			Err:  errors.New("it is for cgroup v2 alone, and this host has v1 hierarchies"),
+			Hint: "boot with systemd.unified_cgroup_hierarchy=1, or leave out --systemd-cgroup"}
+	}
+	m.rec = Record{Driver: DriverSystemd, Version: V2, Rootless: o.Rootless}
+	if o.Rootless {
+		m.rec.Bus = systemd.UserAddress(os.Getenv, os.Geteuid())
+	}
+	u, err := systemd.ParseUnit(cgroupsPath, o.ID, m.rec.Bus != "")
+	if err != nil {
+		return nil, errdefs.AtField(err, fieldPath)
+	}
+	m.rec.Unit = u.Name
+	m.unit = &unit{Unit: u}
+	if o.Spec != nil {
+		if m.unit.props, err = systemd.FromAnnotations(o.Spec.Annotations); err != nil {
+			return nil, err
+		}
+	}
+	above, err := m.managerCgroup()
+	if err != nil {
+		return nil, err
+	}
+	m.rec.Folders = []Folder{{"", cgroupRoot, above + u.Path()}}
+	m.index()
+	return m, m.checkUnused()
+}
+
+// managerCgroup returns the cgroup in which the manager has its units: "" for
+// that of the host.
+func (m *Manager) managerCgroup() (string, error) {
+	if m.rec.Bus == "" {
+		return "", nil
+	}
+	bus, err := m.dial()
+	if err != nil {
+		return "", err
+	}
+	defer bus.Close()
+	return bus.ControlGroup()
+}
+
+// dial connects with the systemd of the container.
+func (m *Manager) dial() (*systemd.Bus, error) {
+	address := m.rec.Bus
+	if address == "" {
+		address = systemd.SystemAddress(os.Getenv)
+	}
+	bus, err := systemd.Dial(address)
+	if err == nil || m.rec.Bus == "" {
+		return bus, err
+	}
+	e := &errdefs.Error{Err: err, Hint: "rootless, it is the systemd of the user, found by DBUS_SESSION_BUS_ADDRESS or XDG_RUNTIME_DIR; " +
+		"loginctl enable-linger has it run without a login"}
+	return nil, e
+}
+
+// startScope is Create for the systemd driver.
+func (m *Manager) startScope() (err error) {
+	bus, err := m.dial()
+	if err != nil {
+		return err
+	}
+	defer bus.Close()
+	props, err := m.unit.properties(bus, m.res)
+	if err != nil {
+		return err
+	}
+	if m.unit.idle, err = spawn.Idle(); err != nil {
+		return errdefs.Doing(err, "start a process to hold the place of the container's init")
+	}
+	if err := bus.StartScope(m.unit.Unit, m.unit.idle.Pid, props); err != nil {
+		// Whoever has a unit of that name keeps it.
+		m.foreign = true
+		m.unit.leave()
+		return errdefs.AtField(err, fieldPath)
+	}
+	if !exists(m.dirs[0]) {
+		err = &errdefs.Error{Doing: "start the systemd unit " + m.rec.Unit, Field: fieldPath,
+			Err: errors.New("systemd has not made its cgroup at " + m.dirs[0])}
+	} else {
+		err = m.ready(m.rec.Folders[0], m.dirs[0])
+	}
+	if err != nil {
+		m.unit.leave()
+		_ = bus.StopUnit(m.rec.Unit)
+	}
+	return err
+}
+
+// properties returns those that the unit is to start with, of what it cannot be
+// told later: whether an OOM kill is for all of its processes (systemd 253).
+func (u *unit) properties(bus *systemd.Bus, r *specs.LinuxResources) ([]systemd.Property, error) {
+	if r == nil || r.Unified["memory.oom.group"] == "" {
+		return u.props, nil
+	}
+	version, err := bus.Version()
+	if err != nil || version < 253 {
+		return u.props, err
+	}
+	policy := "continue"
+	if r.Unified["memory.oom.group"] == "1" {
+		policy = "kill"
+	}
+	return append([]systemd.Property{{Name: "OOMPolicy", Value: policy}}, u.props...), nil
+}
+
+// leave ends the process that holds the place of the init, if there is one.
+func (u *unit) leave() {
+	if u.idle != nil {
+		u.idle.Abandon()
+		u.idle = nil
+	}
+}
+
+// tell tells systemd of the limits that were set since the last time.
+func (m *Manager) tell() error {
+	if m.rec.Driver != DriverSystemd || len(m.unit.told) == 0 {
+		return nil
+	}
+	props := systemd.Properties(m.unit.told)
+	m.unit.told = nil
+	if len(props) == 0 {
+		return nil
+	}
+	bus, err := m.dial()
+	if err != nil {
+		return err
+	}
+	defer bus.Close()
+	if err := bus.SetProperties(m.rec.Unit, props); err != nil {
+		return errdefs.AtField(err, "linux.resources")
+	}
+	return nil
+}
+
+// stopUnit has systemd stop and forget the unit, of which no process is left.
+func (m *Manager) stopUnit() error {
+	bus, err := m.dial()
+	if errors.Is(err, systemd.ErrNoManager) || errors.Is(err, unix.EACCES) {
+		// It was the systemd of a user who has logged out, or rung is not
+		// where it can be spoken with; it notices that the scope is empty.
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer bus.Close()
+	return bus.StopUnit(m.rec.Unit)
+}
+
+// reachable reports whether this process may bring others into the v2 cgroup
+// dir: whether it can write to cgroup.procs of the cgroup above that and its own
+// (cgroups(7), "Cgroups delegation containment").
+func reachable(mount, dir string) bool {
+	self, err := readFile("/proc/self", "cgroup")
+	if err != nil {
+		return false
+	}
+	for line := range strings.Lines(self) {
+		if h, ok := parseSelfLine(line); ok && h.controllers == "" {
+			above := commonAncestor(strings.TrimPrefix(dir, mount), h.own)
+			return unix.Faccessat(unix.AT_FDCWD, mount+above+"/cgroup.procs", unix.W_OK, unix.AT_EACCESS) == nil
+		}
+	}
+	return false
+}
+
+// commonAncestor returns the deepest folder that a and b are both in or are; it
+// has no slash at its end, so that "" is the root.
+func commonAncestor(a, b string) string {
+	a, b = strings.TrimSuffix(a, "/")+"/", strings.TrimSuffix(b, "/")+"/"
+	end := 0
+	for i := 0; i < len(a) && i < len(b) && a[i] == b[i]; i++ {
+		if a[i] == '/' {
+			end = i
+		}
+	}
+	return a[:end]
+}
+
+// attach has systemd move a process into dir, which is the unit's cgroup or below
+// it.
+func (m *Manager) attach(dir string, pid int) error {
+	bus, err := m.dial()
+	if err != nil {
+		return err
+	}
+	defer bus.Close()
+	sub := strings.TrimPrefix(dir, m.dirs[0])
+	return errdefs.AtField(bus.Attach(m.rec.Unit, "/"+strings.TrimPrefix(sub, "/"), pid), fieldPath)
+}
