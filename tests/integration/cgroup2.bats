@@ -6,7 +6,10 @@
 load helpers
 
 # at PATH: puts the container's cgroup below the test's.
-at() { config '.linux.cgroupsPath = $p' --arg p "$PARENT/$1"; }
+at() {
+	needs_cgroupfs_driver
+	config '.linux.cgroupsPath = $p' --arg p "$PARENT/$1"
+}
 
 # cgroup_mount FILTER: changes the mount of /sys/fs/cgroup.
 cgroup_mount() { config "(.mounts[] | select(.destination == \"/sys/fs/cgroup\")) |= ($1)"; }
@@ -140,6 +143,7 @@ traceable() {
 @test "cgroup2: without a path it stands beside the caller's own" {
 	needs_v2
 	[[ -z $RUNG_PEER ]] || skip "$RUNG_PEER places it elsewhere"
+	needs_cgroupfs_driver
 	config 'del(.linux.cgroupsPath)'
 	running
 	has_line "$(<"/proc/$(pid)/cgroup")" "0::$PARENT/$CT"
@@ -149,6 +153,7 @@ traceable() {
 @test "cgroup2: a cgroup with processes below it is refused, and they are left alone" {
 	needs_v2
 	[[ $RUNG_PEER != runc ]] || skip "runc 1.1 warns only"
+	needs_cgroupfs_driver
 	mkdir -p "$TRACK/$CT/deep/er"
 	sleeper_in "$TRACK/$CT/deep/er"
 	create_fails
@@ -159,6 +164,7 @@ traceable() {
 
 @test "cgroup2: a cgroup that passes controllers on can hold no container" {
 	needs_v2
+	needs_cgroupfs_driver
 	mkdir "$TRACK/$CT"
 	echo +pids >"/sys/fs/cgroup$CGROUP_BASE/cgroup.subtree_control"
 	echo +pids >"$TRACK/cgroup.subtree_control"
@@ -171,6 +177,7 @@ traceable() {
 @test "cgroup2: below a frozen cgroup it is refused" {
 	needs_v2
 	[[ -z $RUNG_PEER ]] || skip "$RUNG_PEER hangs"
+	needs_cgroupfs_driver
 	mkdir "$TRACK/ice"
 	echo 1 >"$TRACK/ice/cgroup.freeze"
 	at "ice/$CT"
@@ -183,6 +190,7 @@ traceable() {
 @test "cgroup2: a limit that processes above forbid is refused, and the error names them" {
 	needs_v2
 	peer_lacks "words it otherwise"
+	needs_cgroupfs_driver
 	mkdir "$TRACK/busy"
 	sleeper_in "$TRACK/busy"
 	at "busy/$CT"
@@ -198,6 +206,7 @@ traceable() {
 @test "cgroup2: below a threaded cgroup the container runs, and only threads' limits can be set" {
 	needs_v2
 	[[ -z $RUNG_PEER ]] || skip "$RUNG_PEER refuses it"
+	needs_cgroupfs_driver
 	mkdir -p "$TRACK/domain/threads"
 	echo threaded >"$TRACK/domain/threads/cgroup.type"
 	at "domain/threads/$CT"
@@ -216,6 +225,7 @@ traceable() {
 
 @test "cgroup2: beside a threaded cgroup there is no valid place" {
 	needs_v2
+	needs_cgroupfs_driver
 	mkdir -p "$TRACK/domain/threads" "$TRACK/domain/invalid"
 	echo threaded >"$TRACK/domain/threads/cgroup.type"
 	equal "domain invalid" "$(<"$TRACK/domain/invalid/cgroup.type")"
@@ -238,7 +248,7 @@ traceable() {
 	rdma link add "rxe$$" type rxe netdev "rt$$" || { ip link del "rt$$"; skip "no RDMA device can be made"; }
 	config '.linux.resources.rdma[$d] = {hcaHandles: 3, hcaObjects: 10000}' --arg d "rxe$$"
 	running
-	contains "$(<"$TRACK/$CT/rdma.max")" "rxe$$ hca_handle=3 hca_object=10000"
+	contains "$(cgroup_value rdma rdma.max)" "rxe$$ hca_handle=3 hca_object=10000"
 	delete --force
 	rdma link del "rxe$$"
 	ip link del "rt$$"
@@ -263,7 +273,7 @@ traceable() {
 	program sleep 1000
 	try_rung run --bundle "$BUNDLE" --detach "$CT"
 	if ((status == 0)); then
-		contains "$(cat "$TRACK/$CT"/io*.weight)" "$device"
+		contains "$(cat "$(cgroup_dir io)"/io*.weight)" "$device"
 		delete --force
 	else
 		says "linux.resources.blockIO.weightDevice[0]"
@@ -348,9 +358,9 @@ denied() {
 @test "cgroup2: without a cgroup namespace it sees the host's hierarchy" {
 	needs_v2
 	config '.linux.namespaces |= map(select(.type != "cgroup"))'
-	shell "cat /proc/self/cgroup; cat /sys/fs/cgroup$PARENT/$CT/cgroup.procs; mkdir /sys/fs/cgroup$PARENT/$CT/mine"
+	shell "cat /proc/self/cgroup; cat /sys/fs/cgroup$(cgroup_path)/cgroup.procs; mkdir /sys/fs/cgroup$(cgroup_path)/mine"
 	rung_exits 1 run --bundle "$BUNDLE" "$CT"
-	prints "0::$PARENT/$CT"
+	prints "0::$(cgroup_path)"
 	contains "$err" "Read-only file system"
 }
 

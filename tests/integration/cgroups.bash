@@ -11,15 +11,39 @@ tracking_mount() {
   esac
 }
 
+# With RUNG_SYSTEMD=yes all tests use the systemd driver (see run.sh).
+systemd_driver() { [[ ${RUNG_SYSTEMD-} == yes ]]; }
+
+# cgroups_path ID: what linux.cgroupsPath says for a container of the test.
+cgroups_path() {
+  if systemd_driver; then echo "$SLICE:rung:$1"; else echo "$PARENT/$1"; fi
+}
+
+# cgroup_path [ID]: where that is, below the mount point.
+cgroup_path() {
+  if systemd_driver; then echo "$PARENT/rung-${1:-$CT}.scope"; else echo "$PARENT/${1:-$CT}"; fi
+}
+
+# needs_cgroupfs_driver: skips a test of where the other driver puts things.
+needs_cgroupfs_driver() {
+  ! systemd_driver || skip "it is about the cgroupfs driver: with the other systemd makes the cgroup"
+}
+
 # enter_test_cgroup: moves the test into a cgroup of its own, so that all that
 # it starts can be found again. PARENT is the path (below the mount point) of
-# the cgroup that the test's containers live in, TRACK the same as a folder.
+# the cgroup that the test's containers live in. TRACK, the folder of the test's
+# own, is the same, unless PARENT is systemd's: that of SLICE.
 enter_test_cgroup() {
   local mount
   mount=$(tracking_mount)
   OLD_CGROUP=$mount$(own_cgroup "$mount")
   PARENT=$CGROUP_BASE/$TAG
   TRACK=$mount$PARENT
+  if systemd_driver; then
+    DRIVER+=(--systemd-cgroup)
+    SLICE=$TAG.slice
+    PARENT=/rt$$.slice/$SLICE
+  fi
   mkdir "$TRACK" "$TRACK/runner"
   echo $BASHPID >"$TRACK/runner/cgroup.procs"
 }
@@ -59,9 +83,9 @@ controller_mount() {
 # cgroup_dir CONTROLLER [ID]: the folder of the container's cgroup.
 cgroup_dir() {
   if [[ $CGROUP_MODE == v2 ]]; then
-    echo "/sys/fs/cgroup$PARENT/${2:-$CT}"
+    echo "/sys/fs/cgroup$(cgroup_path "${2-}")"
   else
-    echo "$(controller_mount "$1")$PARENT/${2:-$CT}"
+    echo "$(controller_mount "$1")$(cgroup_path "${2-}")"
   fi
 }
 

@@ -32,17 +32,18 @@ refused() {
 	local mount
 	running
 	if [[ $CGROUP_MODE == v2 ]]; then
-		has_line "$(<"/proc/$(pid)/cgroup")" "0::$PARENT/$CT"
+		has_line "$(<"/proc/$(pid)/cgroup")" "0::$(cgroup_path)"
 	else
 		while read -r mount; do
-			equal "$(pid)" "$(<"$mount$PARENT/$CT/cgroup.procs")"
+			equal "$(pid)" "$(<"$mount$(cgroup_path)/cgroup.procs")"
 		done < <(findmnt -n -l -o TARGET -t cgroup)
 	fi
 	delete --force
-	equal "" "$(find /sys/fs/cgroup -path "*$PARENT/$CT*" 2>/dev/null)"
+	equal "" "$(find /sys/fs/cgroup -path "*$(cgroup_path)*" 2>/dev/null)"
 }
 
 @test "cgroups: the parents of an absolute path are made" {
+	needs_cgroupfs_driver
 	config '.linux.cgroupsPath = $p' --arg p "$PARENT/a/b/$CT"
 	running
 	contains "$(<"/proc/$(pid)/cgroup")" "$PARENT/a/b/$CT"
@@ -52,6 +53,7 @@ refused() {
 }
 
 @test "cgroups: without a path the container has one that carries its id" {
+	needs_cgroupfs_driver
 	config 'del(.linux.cgroupsPath)'
 	running
 	if [[ $CGROUP_MODE == v2 ]]; then
@@ -64,6 +66,7 @@ refused() {
 }
 
 @test "cgroups: a relative path has the same place each time" {
+	needs_cgroupfs_driver
 	local first
 	config '.linux.cgroupsPath = $p' --arg p "$TAG-rel/inner"
 	running
@@ -77,6 +80,7 @@ refused() {
 }
 
 @test "cgroups: a path with dots stays below the mount point" {
+	needs_cgroupfs_driver
 	config '.linux.cgroupsPath = $p' --arg p "/../..$PARENT/x/../../../$TAG/$CT"
 	program sleep 1000
 	try_rung run --bundle "$BUNDLE" --detach "$CT"
@@ -90,6 +94,7 @@ refused() {
 }
 
 @test "cgroups: an empty cgroup that is there already is used, and removed in the end" {
+	needs_cgroupfs_driver
 	[[ -d $(cgroup_dir pids) ]] || mkdir -p "$(cgroup_dir pids)"
 	running
 	contains "$(<"$(cgroup_dir pids)/cgroup.procs")" "$(pid)"
@@ -105,11 +110,11 @@ refused() {
 	HELPER_PIDS+=("$other")
 	echo "$other" >"$(cgroup_dir devices)/cgroup.procs"
 	rung_fails create --bundle "$BUNDLE" "$CT"
-	says linux.cgroupsPath "$PARENT/$CT"
+	says linux.cgroupsPath "$(cgroup_path)"
 	kill -0 "$other"
 	kill -KILL "$other"
 	wait "$other" || true
-	find /sys/fs/cgroup -depth -path "*$PARENT/$CT*" -type d -delete 2>/dev/null || true
+	find /sys/fs/cgroup -depth -path "*$(cgroup_path)*" -type d -delete 2>/dev/null || true
 }
 
 @test "cgroups: a frozen cgroup is refused" {
@@ -120,7 +125,7 @@ refused() {
 	rung_fails create --bundle "$BUNDLE" "$CT"
 	says linux.cgroupsPath frozen
 	v1_or_v2 THAWED 0 >"$dir/$(v1_or_v2 freezer.state cgroup.freeze)"
-	find /sys/fs/cgroup -depth -path "*$PARENT/$CT*" -type d -delete 2>/dev/null || true
+	find /sys/fs/cgroup -depth -path "*$(cgroup_path)*" -type d -delete 2>/dev/null || true
 }
 
 @test "cgroups: two containers cannot share one" {
@@ -172,7 +177,7 @@ refused() {
 	running
 	rung kill "$CT" KILL
 	wait_for_status stopped
-	find /sys/fs/cgroup -depth -path "*$PARENT/$CT*" -type d -delete 2>/dev/null || true
+	find /sys/fs/cgroup -depth -path "*$(cgroup_path)*" -type d -delete 2>/dev/null || true
 	delete
 }
 

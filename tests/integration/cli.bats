@@ -238,9 +238,3 @@ plain() {
 	done
 	rung_usage_error --rootless perhaps run --bundle "$BUNDLE" "$CT"
 }
-
-@test "cli: --systemd-cgroup is refused as not supported yet" {
-	peer_lacks "has it"
-	rung_fails --systemd-cgroup create --bundle "$BUNDLE" "$CT"
-	says systemd
-}

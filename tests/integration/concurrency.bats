@@ -15,7 +15,7 @@ together() {
 	local n=$1 i status pids=()
 	shift
 	for ((i = 1; i <= n; i++)); do
-		timeout --foreground -k 2 "$PATIENCE" "$RUNG" --root "$ROOT" "${@//@/$i}" \
+		timeout --foreground -k 2 "$PATIENCE" "$RUNG" --root "$ROOT" "${DRIVER[@]}" "${@//@/$i}" \
 			</dev/null >"$WORK/out.$i" 2>"$WORK/err.$i" 3>&- &
 		pids+=($!)
 	done
@@ -83,11 +83,13 @@ count() { printf '%s\n' "${statuses[@]}" | grep -cx "$1" || true; }
 }
 
 @test "concurrency: twenty containers in one parent cgroup come and go, and the parent stays usable" {
-	local i
+	local i path
 	for i in {1..20}; do
+		path=$PARENT/pod/$i
+		! systemd_driver || path=$TAG-pod.slice:$TAG:$i
 		mkdir "$WORK/bundles/$i"
 		ln -s "$ROOTFS" "$WORK/bundles/$i/rootfs"
-		jq --arg p "$PARENT/pod/$i" '.linux.cgroupsPath = $p | .root.path = "'"$ROOTFS"'"' \
+		jq --arg p "$path" '.linux.cgroupsPath = $p | .root.path = "'"$ROOTFS"'"' \
 			"$BUNDLE/config.json" >"$WORK/bundles/$i/config.json"
 	done
 	together 20 run --bundle "$WORK/bundles/@" "$CT-@"
@@ -126,7 +128,7 @@ count() { printf '%s\n' "${statuses[@]}" | grep -cx "$1" || true; }
 	mkdir "$ROOT"
 	(
 		for i in {1..15}; do
-			"$RUNG" --root "$ROOT" run --bundle "$BUNDLE" "$CT-$i" || echo failed
+			"$RUNG" --root "$ROOT" "${DRIVER[@]}" run --bundle "$BUNDLE" "$CT-$i" || echo failed
 		done
 		echo finished
 	) >"$WORK/runs" 2>&1 3>&- </dev/null &

@@ -24,7 +24,7 @@ setup() {
 	host_pids
 	config '.linux.cgroupsPath = $p |
 		.hooks = {createRuntime: [{path: "/bin/true"}], createContainer: [{path: "/bin/true"}], poststop: [{path: "/bin/true"}]} |
-		.mounts += [{destination: "/var", type: "tmpfs", source: "tmpfs", options: ["tmpcopyup"]}]' --arg p "$PARENT/$CT"
+		.mounts += [{destination: "/var", type: "tmpfs", source: "tmpfs", options: ["tmpcopyup"]}]' --arg p "$(cgroups_path "$CT")"
 	shell 'sleep 1000 & sleep 1000'
 	BUNDLES+=("$BUNDLE")
 }
@@ -45,7 +45,7 @@ measure() {
 		for _ in 1 2 3; do
 			[[ $verb != delete ]] || rung run --detach --bundle "$bundle" "$CT" >/dev/null
 			begin=$(microseconds)
-			"$RUNG" --root "$ROOT" "${call[@]}" </dev/null >/dev/null 2>&1 3>&-
+			"$RUNG" --root "$ROOT" "${DRIVER[@]}" "${call[@]}" </dev/null >/dev/null 2>&1 3>&-
 			took=$(($(microseconds) - begin))
 			rung delete --force "$CT" >/dev/null
 			((took >= best)) || best=$took
@@ -72,7 +72,7 @@ kill_one() {
 	after=$(((RANDOM * 32768 + RANDOM) % (SPANS[round % 2] * 5 / 4)))
 	printf -v after '%d.%06d' $((after / 1000000)) $((after % 1000000))
 	status=0
-	timeout --foreground -s KILL "$after" "$RUNG" --root "$ROOT" "${call[@]}" \
+	timeout --foreground -s KILL "$after" "$RUNG" --root "$ROOT" "${DRIVER[@]}" "${call[@]}" \
 		</dev/null >"$WORK/out" 2>"$WORK/err" 3>&- || status=$?
 	echo "round $round: $verb killed after $after s -> $status"
 	((status != 137)) || killed=$((killed + 1))

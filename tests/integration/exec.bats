@@ -200,7 +200,7 @@ x
 	equal "Cpus_allowed_list:	0-$((last - 1))" "$(<"$WORK/list")"
 	delete --force
 	program grep Cpus_allowed_list /proc/self/status
-	taskset -c 1 "$RUNG" --root "$ROOT" run --bundle "$BUNDLE" "$CT" >"$WORK/list" 3>&-
+	taskset -c 1 "$RUNG" --root "$ROOT" "${DRIVER[@]}" run --bundle "$BUNDLE" "$CT" >"$WORK/list" 3>&-
 	equal "Cpus_allowed_list:	0-$((last - 1))" "$(<"$WORK/list")"
 }
 
@@ -210,7 +210,7 @@ x
 	running
 	local dir
 	if [[ $CGROUP_MODE == v2 ]]; then
-		dir=$(cgroup_dir "" 2>/dev/null || echo "/sys/fs/cgroup$PARENT/$CT")
+		dir=$(cgroup_dir "")
 		mkdir "$dir/sub"
 		exec_ct --cgroup sub "$CT" cat /proc/self/cgroup
 		matches "$out" '/sub$'
@@ -308,7 +308,7 @@ x
 @test "exec: into a container that uses half of its 4 MiB" {
 	needs_controller memory
 	local dir=/sys/fs/cgroup/memory$PARENT/$CT usage
-	[[ $CGROUP_MODE != v2 ]] || dir=/sys/fs/cgroup$PARENT/$CT
+	[[ $CGROUP_MODE != v2 ]] || dir=$(cgroup_dir memory)
 	give_helper
 	make_fifo
 	config '.linux.resources.memory = {limit: 4194304}'

@@ -25,6 +25,7 @@ setup_test() {
   HELPER=$RUNG_TEST_DATA/bin/testhelper
   CALLS=0
   HELPER_PIDS=()
+  DRIVER=()
   enter_test_cgroup
   make_bundle "$CT"
 }
@@ -64,7 +65,7 @@ make_bundle() {
   cp --remove-destination "$RUNG_TEST_DATA"/rootfs/etc/* "$ROOTFS/etc/"
   local text
   text=$(<"$RUNG_TEST_DATA/config.json")
-  echo "${text/@CGROUPS_PATH@/$PARENT/$1}" >"$BUNDLE/config.json"
+  echo "${text/@CGROUPS_PATH@/$(cgroups_path "$1")}" >"$BUNDLE/config.json"
 }
 
 # config FILTER [JQ-ARGS...]: edits the bundle's config.json with jq.
@@ -107,7 +108,8 @@ host_pids() {
 
 # --- running the binary ---
 
-# try_rung ARG...: runs the binary with the test's --root. Its exit status is
+# try_rung ARG...: runs the binary with the test's --root and the
+# DRIVER of this run. Its exit status is
 # in status, what it wrote in out and err (and in the files out_file and
 # err_file, which a container that outlives the call goes on writing).
 # Standard input is the file STDIN, if set.
@@ -115,7 +117,7 @@ try_rung() {
   CALLS=$((CALLS + 1))
   out_file=$WORK/out.$CALLS err_file=$WORK/err.$CALLS
   status=0
-  timeout --foreground -k 2 "$PATIENCE" "$RUNG" --root "$ROOT" "$@" \
+  timeout --foreground -k 2 "$PATIENCE" "$RUNG" --root "$ROOT" "${DRIVER[@]}" "$@" \
     <"${STDIN:-/dev/null}" >"$out_file" 2>"$err_file" 3>&- 9>&- || status=$?
   read_output
   echo "\$ rung $* -> $status"
@@ -350,7 +352,7 @@ in_background() {
 # rung_in_background ARG...: the binary with the test's --root. A shell starts
 # its background processes with INT and QUIT ignored; that is undone.
 rung_in_background() {
-  in_background env --default-signal=INT,QUIT "$RUNG" --root "$ROOT" "$@"
+  in_background env --default-signal=INT,QUIT "$RUNG" --root "$ROOT" "${DRIVER[@]}" "$@"
 }
 
 # finish PID: waits for a background process to end; returns its exit status.

@@ -165,7 +165,7 @@ unchanged_by() {
 	# It is the container's to use by the caller's wish, but not to be in.
 	config '.process.cwd = "/proc/self/fd/3"'
 	status=0
-	"$RUNG" --root "$ROOT" run --preserve-fds 1 --bundle "$BUNDLE" "$CT" 3<"$WORK" >"$WORK/out" 2>&1 </dev/null || status=$?
+	"$RUNG" --root "$ROOT" "${DRIVER[@]}" run --preserve-fds 1 --bundle "$BUNDLE" "$CT" 3<"$WORK" >"$WORK/out" 2>&1 </dev/null || status=$?
 	equal 1 "$status"
 	[[ -n $RUNG_PEER ]] || contains "$(<"$WORK/out")" process.cwd
 }
@@ -186,13 +186,13 @@ unchanged_by() {
 @test "hostile: more descriptors than --preserve-fds says" {
 	shell 'ls /proc/self/fd'
 	status=0
-	"$RUNG" --root "$ROOT" run --preserve-fds 1 --bundle "$BUNDLE" "$CT" 3</etc/passwd 4</etc/group 5<"$WORK" >"$WORK/out" </dev/null || status=$?
+	"$RUNG" --root "$ROOT" "${DRIVER[@]}" run --preserve-fds 1 --bundle "$BUNDLE" "$CT" 3</etc/passwd 4</etc/group 5<"$WORK" >"$WORK/out" </dev/null || status=$?
 	equal 0 "$status"
 	# The last one is the folder that ls reads.
 	equal "0 1 2 3 4" "$(xargs <"$WORK/out")"
 	# 4 is that of ls, then, and not the caller's.
 	program readlink /proc/self/fd/4
-	"$RUNG" --root "$ROOT" run --preserve-fds 1 --bundle "$BUNDLE" "$CT" 3</etc/passwd 4</etc/group >"$WORK/out" </dev/null || true
+	"$RUNG" --root "$ROOT" "${DRIVER[@]}" run --preserve-fds 1 --bundle "$BUNDLE" "$CT" 3</etc/passwd 4</etc/group >"$WORK/out" </dev/null || true
 	equal "" "$(<"$WORK/out")"
 }
 
@@ -432,7 +432,7 @@ create_refused_within() {
 	local memory=$1 used
 	shift
 	status=0
-	used=$(timeout "$PATIENCE" "$HELPER" maxrss "$RUNG" --root "$ROOT" create --bundle "$BUNDLE" "$CT" 2>"$WORK/err") || status=$?
+	used=$(timeout "$PATIENCE" "$HELPER" maxrss "$RUNG" --root "$ROOT" "${DRIVER[@]}" create --bundle "$BUNDLE" "$CT" 2>"$WORK/err") || status=$?
 	equal 1 "$status"
 	contains "$(<"$WORK/err")" "$@"
 	echo "$used KiB"

@@ -23,7 +23,7 @@ two" "$out"
 
 @test "io: pipes on all three streams" {
 	shell 'while read -r x; do echo "<$x>"; done; echo end >&2'
-	printf 'one\ntwo\n' | "$RUNG" --root "$ROOT" run --bundle "$BUNDLE" "$CT" 2>"$WORK/err" 3>&- | cat >"$WORK/out"
+	printf 'one\ntwo\n' | "$RUNG" --root "$ROOT" "${DRIVER[@]}" run --bundle "$BUNDLE" "$CT" 2>"$WORK/err" 3>&- | cat >"$WORK/out"
 	equal "<one>
 <two>" "$(<"$WORK/out")"
 	equal end "$(<"$WORK/err")"
@@ -31,19 +31,19 @@ two" "$out"
 
 @test "io: much output arrives whole" {
 	program seq 1 300000
-	"$RUNG" --root "$ROOT" run --bundle "$BUNDLE" "$CT" 3>&- </dev/null | md5sum >"$WORK/sum"
+	"$RUNG" --root "$ROOT" "${DRIVER[@]}" run --bundle "$BUNDLE" "$CT" 3>&- </dev/null | md5sum >"$WORK/sum"
 	equal "$(seq 1 300000 | md5sum)" "$(<"$WORK/sum")"
 }
 
 @test "io: a reader that goes away does not hang run" {
 	program yes
 	timeout --foreground "$PATIENCE" bash -c '"$@" | head -n 1' bash \
-		"$RUNG" --root "$ROOT" run --bundle "$BUNDLE" "$CT" >"$WORK/line" 3>&- </dev/null
+		"$RUNG" --root "$ROOT" "${DRIVER[@]}" run --bundle "$BUNDLE" "$CT" >"$WORK/line" 3>&- </dev/null
 	equal y "$(<"$WORK/line")"
 }
 
 @test "io: closed streams are no error" {
-	"$RUNG" --root "$ROOT" run --bundle "$BUNDLE" "$CT" 3>&- <&- >&- 2>&-
+	"$RUNG" --root "$ROOT" "${DRIVER[@]}" run --bundle "$BUNDLE" "$CT" 3>&- <&- >&- 2>&-
 }
 
 @test "io: run does not wait for input that nobody reads" {
@@ -58,7 +58,7 @@ two" "$out"
 	shell 'sleep 1000 & echo started'
 	# In a pipe, for that has an end only when all its writers are gone.
 	timeout --foreground "$PATIENCE" bash -c '"$@" | cat' bash \
-		"$RUNG" --root "$ROOT" run --bundle "$BUNDLE" "$CT" >"$WORK/line" 3>&- </dev/null
+		"$RUNG" --root "$ROOT" "${DRIVER[@]}" run --bundle "$BUNDLE" "$CT" >"$WORK/line" 3>&- </dev/null
 	equal started "$(<"$WORK/line")"
 }
 
@@ -274,7 +274,7 @@ read" "$(<"$file")"
 	echo four >"$WORK/four"
 	echo five >"$WORK/five"
 	shell 'cat <&3; cat <&4; ls /proc/self/fd'
-	"$RUNG" --root "$ROOT" run --preserve-fds 2 --bundle "$BUNDLE" "$CT" \
+	"$RUNG" --root "$ROOT" "${DRIVER[@]}" run --preserve-fds 2 --bundle "$BUNDLE" "$CT" \
 		3<"$WORK/four" 4<"$WORK/five" 5<"$WORK/five" >"$WORK/out" </dev/null
 	equal "four five 0 1 2 3 4 5" "$(xargs <"$WORK/out")"
 }
@@ -282,7 +282,7 @@ read" "$(<"$file")"
 @test "preserve-fds: with create and start" {
 	echo four >"$WORK/four"
 	shell 'cat <&3'
-	"$RUNG" --root "$ROOT" create --preserve-fds 1 --bundle "$BUNDLE" "$CT" 3<"$WORK/four" >"$WORK/out" </dev/null
+	"$RUNG" --root "$ROOT" "${DRIVER[@]}" create --preserve-fds 1 --bundle "$BUNDLE" "$CT" 3<"$WORK/four" >"$WORK/out" </dev/null
 	start
 	wait_for_status stopped
 	equal four "$(<"$WORK/out")"
@@ -294,7 +294,7 @@ read" "$(<"$file")"
 	echo four >"$WORK/four"
 	shell 'echo "$LISTEN_FDS $LISTEN_PID"; cat <&3; cat <&4; ls /proc/self/fd'
 	# systemd sets LISTEN_PID to the pid that becomes rung.
-	bash -c 'LISTEN_FDS=2 LISTEN_PID=$$ exec "$@"' bash "$RUNG" --root "$ROOT" run --bundle "$BUNDLE" "$CT" \
+	bash -c 'LISTEN_FDS=2 LISTEN_PID=$$ exec "$@"' bash "$RUNG" --root "$ROOT" "${DRIVER[@]}" run --bundle "$BUNDLE" "$CT" \
 		3<"$WORK/three" 4<"$WORK/four" >"$WORK/out" </dev/null
 	equal "2 1 three four 0 1 2 3 4 5" "$(xargs <"$WORK/out")"
 }
@@ -303,14 +303,14 @@ read" "$(<"$file")"
 	echo three >"$WORK/three"
 	echo four >"$WORK/four"
 	shell 'echo "$LISTEN_FDS"; cat <&3; cat <&4'
-	bash -c 'LISTEN_FDS=1 LISTEN_PID=$$ exec "$@"' bash "$RUNG" --root "$ROOT" run --preserve-fds 1 --bundle "$BUNDLE" "$CT" \
+	bash -c 'LISTEN_FDS=1 LISTEN_PID=$$ exec "$@"' bash "$RUNG" --root "$ROOT" "${DRIVER[@]}" run --preserve-fds 1 --bundle "$BUNDLE" "$CT" \
 		3<"$WORK/three" 4<"$WORK/four" >"$WORK/out" </dev/null
 	equal "1 three four" "$(xargs <"$WORK/out")"
 }
 
 @test "LISTEN_FDS: meant for another process is not handed on" {
 	shell 'echo "<$LISTEN_FDS>"'
-	LISTEN_FDS=1 LISTEN_PID=1 "$RUNG" --root "$ROOT" run --bundle "$BUNDLE" "$CT" \
+	LISTEN_FDS=1 LISTEN_PID=1 "$RUNG" --root "$ROOT" "${DRIVER[@]}" run --bundle "$BUNDLE" "$CT" \
 		3</etc/passwd >"$WORK/out" </dev/null
 	equal "<>" "$(<"$WORK/out")"
 }

@@ -3,13 +3,14 @@
 # on the machine, and its removal. leftovers.bats shows that it finds each kind.
 
 # leftovers: prints one line for everything that is left of the test: entries
-# of --root, mounts, cgroups, processes, new files in bundles.
+# of --root, mounts, cgroups, systemd's scopes, processes, new files in bundles.
 leftovers() {
   find_cgroups
   left_state
   left_mounts
   left_processes
   left_cgroups
+  left_units
   left_files
 }
 
@@ -30,7 +31,7 @@ left_mounts() {
 # their id.
 find_cgroups() {
   # A cgroup of somebody else's may vanish while find looks at it.
-  mapfile -t CGROUPS < <(find /sys/fs/cgroup -depth -type d -path "*/$TAG*" 2>/dev/null)
+  mapfile -t CGROUPS < <(find /sys/fs/cgroup -depth -type d -path "*$TAG*" 2>/dev/null)
 }
 
 left_cgroups() {
@@ -38,7 +39,21 @@ left_cgroups() {
   for dir in "${CGROUPS[@]}"; do
     # The test lives in TRACK/runner, and the parent that cgroupsPath names is
     # the caller's: it may stay, empty.
-    [[ $dir == "$TRACK/runner" || ${dir##*/} == "$TAG" ]] || echo "cgroup: $dir"
+    [[ $dir == "$TRACK/runner" || ${dir##*/} == "$TAG" || ${dir##*/} == "$TAG.slice" ]] || echo "cgroup: $dir"
+  done
+}
+
+# left_units: a transient unit has a file until systemd forgets it, be it that
+# it runs or that it failed. It forgets an instant after it says that it stopped.
+left_units() {
+  local unit tries
+  [[ -d /run/systemd/transient ]] || return 0
+  for ((tries = 0; tries < 25; tries++)); do
+    compgen -G "/run/systemd/transient/*$TAG*.scope" >/dev/null || return 0
+    sleep 0.02
+  done
+  for unit in /run/systemd/transient/*"$TAG"*.scope; do
+    [[ ! -e $unit ]] || echo "unit: ${unit##*/}"
   done
 }
 
@@ -110,7 +125,10 @@ remove_leftovers() {
 # remove_work: removes the test's cgroups and its folder.
 remove_work() {
   leave_test_cgroup
-  find /sys/fs/cgroup -depth -type d -path "*/$TAG*" -delete 2>/dev/null || true
+  if systemd_driver && [[ -d /sys/fs/cgroup/rt$$.slice ]]; then
+    systemctl stop "rt$$.slice" 3>&-
+  fi
+  find /sys/fs/cgroup -depth -type d -path "*$TAG*" -delete 2>/dev/null || true
   # What is still mounted there must never be emptied by the removal.
   [[ -z $(left_mounts) ]] || { echo "still mounted, so kept: $WORK"; return 1; }
   rm -rf --one-file-system "$WORK"

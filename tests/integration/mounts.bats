@@ -578,7 +578,7 @@ content" "$out"
 @test "mounts: cgroup on v2 without a cgroup namespace is the host's, read-only" {
 	needs_v2
 	config '.linux.namespaces |= map(select(.type != "cgroup"))'
-	shell "cat /proc/self/mountinfo; mkdir /sys/fs/cgroup$PARENT/$CT/child /sys/fs/cgroup/child"
+	shell "cat /proc/self/mountinfo; mkdir /sys/fs/cgroup$(cgroup_path)/child /sys/fs/cgroup/child"
 	try_rung run --bundle "$BUNDLE" "$CT"
 	equal cgroup2 "$(fs_of /sys/fs/cgroup | cut -d' ' -f1)"
 	has_flag /sys/fs/cgroup ro

@@ -281,7 +281,7 @@ holder() {
 	without cgroup
 	program cat /proc/self/cgroup
 	run_ct
-	contains "$out" ":$PARENT/$CT"
+	contains "$out" ":$(cgroup_path)"
 }
 
 @test "namespaces: time offsets apply to the monotonic and the boot clock" {

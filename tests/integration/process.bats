@@ -161,7 +161,7 @@ PATH=/bin" "$(sort <<<"$out")"
 	needs_root "it changes its own groups"
 	config '.process.user = {uid: 0, gid: 0}'
 	program grep Groups /proc/self/status
-	setpriv --groups 77,78 "$RUNG" --root "$ROOT" run --bundle "$BUNDLE" "$CT" >"$WORK/groups" 3>&- </dev/null
+	setpriv --groups 77,78 "$RUNG" --root "$ROOT" "${DRIVER[@]}" run --bundle "$BUNDLE" "$CT" >"$WORK/groups" 3>&- </dev/null
 	equal Groups: "$(xargs <"$WORK/groups")"
 }
 
@@ -172,7 +172,7 @@ PATH=/bin" "$(sort <<<"$out")"
 	run_ct
 	equal again "$out"
 	equal error "$err"
-	"$RUNG" --root "$ROOT" run --bundle "$BUNDLE" "$CT" 2>&1 3>&- </dev/null | cat >"$WORK/piped"
+	"$RUNG" --root "$ROOT" "${DRIVER[@]}" run --bundle "$BUNDLE" "$CT" 2>&1 3>&- </dev/null | cat >"$WORK/piped"
 	equal "again"$'\n'"error" "$(<"$WORK/piped")"
 	run_ct --detach
 	wait_for_status stopped
@@ -549,9 +549,9 @@ memory_policy() {
 
 @test "inherit: a signal that the caller ignores is not ignored in the container" {
 	program grep -E '^SigIgn' /proc/self/status
-	env --ignore-signal=INT,HUP,USR1,PIPE "$RUNG" --root "$ROOT" run --bundle "$BUNDLE" "$CT" >"$WORK/out" 3>&- </dev/null
+	env --ignore-signal=INT,HUP,USR1,PIPE "$RUNG" --root "$ROOT" "${DRIVER[@]}" run --bundle "$BUNDLE" "$CT" >"$WORK/out" 3>&- </dev/null
 	equal 0000000000000000 "$(awk '{ print $2 }' "$WORK/out")"
-	env --ignore-signal=INT,HUP,USR1,PIPE "$RUNG" --root "$ROOT" run -d --bundle "$BUNDLE" "$CT" >"$WORK/out" 3>&- </dev/null
+	env --ignore-signal=INT,HUP,USR1,PIPE "$RUNG" --root "$ROOT" "${DRIVER[@]}" run -d --bundle "$BUNDLE" "$CT" >"$WORK/out" 3>&- </dev/null
 	wait_for_status stopped
 	equal 0000000000000000 "$(awk '{ print $2 }' "$WORK/out")"
 	delete
@@ -566,7 +566,7 @@ memory_policy() {
 @test "inherit: a signal that the caller blocks is not blocked in the container" {
 	[[ $RUNG_PEER != runc ]] || skip "runc 1.1 leaves USR1 blocked"
 	program grep -E '^SigBlk' /proc/self/status
-	env --block-signal=INT,HUP,USR1,TERM "$RUNG" --root "$ROOT" run --bundle "$BUNDLE" "$CT" >"$WORK/out" 3>&- </dev/null
+	env --block-signal=INT,HUP,USR1,TERM "$RUNG" --root "$ROOT" "${DRIVER[@]}" run --bundle "$BUNDLE" "$CT" >"$WORK/out" 3>&- </dev/null
 	equal 0000000000000000 "$(awk '{ print $2 }' "$WORK/out")"
 }
 

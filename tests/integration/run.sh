@@ -9,6 +9,7 @@
 #   JOBS                 how many files run at once
 #   FILTER               only the tests whose names this regular expression matches
 #   RUNG_TEST_LIVE       print each result as it comes, as "FILE: TAP"
+#   RUNG_SYSTEMD         yes: with the systemd cgroup driver, where a test is not about the other one
 #   RUNG_TEST_PATIENCE   seconds that anything may take (default 10)
 #   RUNG_CRASH_ROUNDS    kills per command in crash.bats (default 100)
 #   RUNG_CRASH_SEED      the seed of their moments (default: a new one, printed)
@@ -34,6 +35,10 @@ done
 [[ -z ${TAP_DIR-} ]] || mkdir -p "$TAP_DIR"
 work=$(mktemp -d "${TMPDIR:-/tmp}/rung-tests.XXXXXX")
 trap 'rm -rf --one-file-system "$work"' EXIT
+if [[ ${RUNG_SYSTEMD-} == yes && ! -d /run/systemd/system ]]; then
+  echo "RUNG_SYSTEMD=yes: this host was not booted with systemd" >&2
+  exit 1
+fi
 prepare_suite "$work/data"
 
 # The longest first, so that no one waits for it at the end.
@@ -44,7 +49,7 @@ if ((${#files[@]} == 0)); then
     [[ $file == crash.bats ]] || files+=("$file")
   done
 fi
-echo "testing $("$RUNG" --version | head -n 1) ($RUNG) on cgroup $CGROUP_MODE"
+echo "testing $("$RUNG" --version | head -n 1) ($RUNG) on cgroup $CGROUP_MODE${RUNG_SYSTEMD:+, RUNG_SYSTEMD=$RUNG_SYSTEMD}"
 
 filter=()
 [[ -z ${FILTER-} ]] || filter=(--filter "$FILTER")

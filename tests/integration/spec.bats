@@ -100,7 +100,7 @@ feature() { jq -r "$1" <<<"$out"; }
 	equal true "$(feature .linux.netDevices.enabled)"
 	equal true "$(feature .linux.cgroup.v1)"
 	equal true "$(feature .linux.cgroup.v2)"
-	equal false "$(feature '.linux.cgroup.systemd // false')"
+	equal "true true" "$(feature '.linux.cgroup | "\(.systemd) \(.systemdUser)"')"
 	equal "7 3" "$(feature '.linux.memoryPolicy | "\(.modes | length) \(.flags | length)"')"
 }
 

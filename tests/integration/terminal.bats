@@ -199,7 +199,7 @@ on_terminal() {
 }
 
 # The command line of run, for the shell on the terminal.
-run_line() { printf '%q ' "$RUNG" --root "$ROOT" run --bundle "$BUNDLE" "$CT"; }
+run_line() { printf '%q ' "$RUNG" --root "$ROOT" "${DRIVER[@]}" run --bundle "$BUNDLE" "$CT"; }
 
 @test "tty: run shows what the program writes, and exits with its status" {
 	shell 'tty; echo "on a terminal"; exit 9'
@@ -312,7 +312,7 @@ on a terminal"
 @test "tty: run without a terminal of its own works all the same, or says that it needs one" {
 	status=0
 	shell 'tty; exit 5'
-	setsid "$RUNG" --root "$ROOT" run --bundle "$BUNDLE" "$CT" </dev/null >"$WORK/out" 2>"$WORK/err" 3>&- || status=$?
+	setsid "$RUNG" --root "$ROOT" "${DRIVER[@]}" run --bundle "$BUNDLE" "$CT" </dev/null >"$WORK/out" 2>"$WORK/err" 3>&- || status=$?
 	if ((status == 5)); then
 		contains "$(<"$WORK/out")" /dev/pts/0
 	else

@@ -73,7 +73,7 @@ secret() {
 @test "userns: the caller's groups are not the container's" {
 	program cat /proc/self/status
 	status=0
-	out=$(setpriv --groups 4,20 "$RUNG" --root "$ROOT" run --bundle "$BUNDLE" "$CT" 3>&-)
+	out=$(setpriv --groups 4,20 "$RUNG" --root "$ROOT" "${DRIVER[@]}" run --bundle "$BUNDLE" "$CT" 3>&-)
 	matches "$out" "Groups:"$'[\t ]*\n'
 }
 

@@ -8,6 +8,7 @@
 #   PASS         which of the passes are run (default: all):
 #                unit           the Go tests of the packages that see most of the host
 #                root-cgroupfs  the integration tests, with cgroups that rung makes itself
+#                root-systemd   the same, with the systemd cgroup driver
 #                rootless       the same as an ordinary user, in a cgroup that the user's systemd has delegated
 #   TESTS        which files of tests/integration (default: all); PASS/FILE.bats is for that pass only
 #   FILTER       only the tests whose names this regular expression matches
@@ -18,9 +19,9 @@ set -euo pipefail
 # shellcheck source-path=SCRIPTDIR
 source "${BASH_SOURCE[0]%/*}/machine.bash"
 
-passes=${PASS:-unit root-cgroupfs rootless}
+passes=${PASS:-unit root-cgroupfs root-systemd rootless}
 # The Go tests that see most of the host.
-packages=(libcontainer/cgroup libcontainer/rootfs libcontainer/process libcontainer internal/spawn)
+packages=(libcontainer/cgroup libcontainer/cgroup/systemd libcontainer/rootfs libcontainer/process libcontainer internal/spawn)
 
 for pass in $passes; do
   [ -e "$VM_DIR/passes/$pass.sh" ] || {

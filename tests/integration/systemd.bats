@@ -1,0 +1,360 @@
+#!/usr/bin/env bats
+# systemd: the systemd cgroup driver, on hosts with systemd and cgroup v2. With
+# RUNG_SYSTEMD=yes all other files are run with it as well.
+
+load helpers
+
+setup() {
+	setup_test
+	[[ $BATS_TEST_DESCRIPTION == *"without systemd"* ]] || needs_systemd
+}
+
+# needs_systemd: has the test use the driver, or skips it where there is none.
+needs_systemd() {
+	[[ -d /run/systemd/system ]] || skip "this host was not booted with systemd"
+	needs_v2
+	peer_lacks "tests of rung's names and words"
+	systemd_driver || DRIVER+=(--systemd-cgroup)
+	SLICE=$TAG.slice
+	PARENT=/rt$$.slice/$SLICE
+	scope "$CT"
+}
+
+teardown() {
+	[[ ! -d /sys/fs/cgroup/rt$$.slice ]] || {
+		leave_test_cgroup
+		systemctl stop "rt$$.slice" 3>&- || true
+		echo $BASHPID >"$TRACK/runner/cgroup.procs"
+	}
+	teardown_test
+}
+
+# scope NAME [SLICE]: the container is in the scope UNIT, rung-NAME.scope, of
+# the test's slice or of another one.
+scope() {
+	UNIT=rung-$1.scope
+	config '.linux.cgroupsPath = $p' --arg p "${2-$SLICE}:rung:$1"
+}
+
+# property NAME [UNIT]: a property of the unit, as systemctl prints it.
+property() { systemctl show -P "$1" "${2:-$UNIT}" 3>&-; }
+
+# value FILE: what a file of the container's cgroup says.
+value() { cat "/sys/fs/cgroup$(path)/$1"; }
+
+# path: the container's cgroup.
+path() { cut -d: -f3 "/proc/$(pid)/cgroup"; }
+
+# no_unit [UNIT]: systemd knows of none.
+no_unit() { poll unknown "${1:-$UNIT}"; }
+unknown() { [[ $(property LoadState "$1") == not-found ]]; }
+
+annotate() { config '.annotations["org.systemd.property." + $k] = $v' --arg k "$1" --arg v "$2"; }
+
+# --- where ---
+
+@test "systemd: without systemd the driver is refused, with a hint" {
+	[[ ! -d /run/systemd/system ]] || skip "this host has systemd"
+	peer_lacks "words it otherwise"
+	rung_fails --systemd-cgroup create --bundle "$BUNDLE" "$CT"
+	says --systemd-cgroup "not booted with systemd" "leave out"
+	[[ ! -e $ROOT/$CT ]]
+}
+
+@test "systemd: slice:prefix:name is a scope in a nested slice, and gone after delete" {
+	running
+	equal "$PARENT/$UNIT" "$(path)"
+	equal active "$(property ActiveState)"
+	equal "$SLICE" "$(property Slice)"
+	equal active "$(property ActiveState "$SLICE")"
+	contains "$(property Description)" "$CT"
+	delete --force
+	no_unit
+	[[ ! -e /sys/fs/cgroup$PARENT/$UNIT ]]
+}
+
+@test "systemd: without cgroupsPath, and without a slice in it, the scope is in system.slice" {
+	config 'del(.linux.cgroupsPath)'
+	running
+	equal "/system.slice/rung-$CT.scope" "$(path)"
+	delete --force
+	config '.linux.cgroupsPath = $p' --arg p ":other:$CT"
+	running
+	equal "/system.slice/other-$CT.scope" "$(path)"
+	delete --force
+	no_unit "rung-$CT.scope"
+	no_unit "other-$CT.scope"
+}
+
+@test "systemd: a path of another form is refused, and says the form" {
+	local path
+	for path in "$TAG/a" a:b a:b:c:d "system:a:b" "a--b.slice:a:b" "a.slice:a:b/c" "a.slice:a:" "../x.slice:a:b"; do
+		config '.linux.cgroupsPath = $p' --arg p "$path"
+		create_fails
+		says linux.cgroupsPath
+	done
+}
+
+@test "systemd: systemctl status and systemd-cgls show the program under the scope's name" {
+	needs_program systemd-cgls
+	running
+	contains "$(systemctl status --no-pager "$UNIT" 3>&-)" "$CT" "$(pid) sleep 1000" "active (running)"
+	contains "$(systemd-cgls --no-pager -u "$SLICE" 3>&-)" "$UNIT" "sleep 1000"
+	delete --force
+}
+
+@test "systemd: systemd-cgtop shows the container" {
+	needs_program systemd-cgtop
+	running
+	contains "$(systemd-cgtop --batch --iterations=1 --raw --depth=5 3>&-)" "$PARENT/$UNIT"
+	delete --force
+}
+
+@test "systemd: nothing but the container is ever in its scope, least of all rung" {
+	make_fifo
+	shell 'echo up >/fifo; sleep 1000'
+	rung_in_background run --bundle "$BUNDLE" "$CT"
+	equal up "$(heard)"
+	lacks "$(value cgroup.procs)" "$background"
+	lacks "$(</proc/"$background"/cgroup)" "$UNIT"
+	rung ps --format json "$CT"
+	equal "$(value cgroup.procs | sort -n | tr '\n' ' ')" "$(jq -r '.[]' <<<"$out" | sort -n | tr '\n' ' ')"
+	rung kill "$CT" KILL
+	finish "$background" || true
+	no_unit
+}
+
+@test "systemd: the container is the root of its cgroup namespace" {
+	new_namespace cgroup
+	program cat /proc/self/cgroup
+	run_ct
+	equal "0::/" "$out"
+}
+
+@test "systemd: the scope is delegated, and the container's cgroups go with it" {
+	config '(.mounts[] | select(.destination == "/sys/fs/cgroup")).options |= map(select(. != "ro"))'
+	new_namespace cgroup
+	make_fifo
+	shell 'mkdir -p /sys/fs/cgroup/a/b && echo made >/fifo; sleep 1000'
+	run_ct --detach
+	equal made "$(heard)"
+	equal yes "$(property Delegate)"
+	systemctl daemon-reload 3>&-
+	[[ -d /sys/fs/cgroup$(path)/a/b ]]
+	delete --force
+	no_unit
+}
+
+# --- limits ---
+
+@test "systemd: limits are in the cgroup and with systemd, and outlive daemon-reload" {
+	local before
+	config '.linux.resources += {memory: {limit: 67108864, reservation: 33554432, swap: 134217728}, pids: {limit: 77},
+		cpu: {shares: 2000, quota: 33333, period: 50000, cpus: "0", mems: "0"}, unified: {"memory.high": "60000000"}}'
+	running
+	equal "67108864 33554432 67108864 77" "$(value memory.max) $(value memory.low) $(value memory.swap.max) $(value pids.max)"
+	equal "67108864 33554432 67108864 77" \
+		"$(property MemoryMax) $(property MemoryLow) $(property MemorySwapMax) $(property TasksMax)"
+	equal "33500 50000" "$(value cpu.max)"
+	equal "670ms 50ms" "$(property CPUQuotaPerSecUSec) $(property CPUQuotaPeriodUSec)"
+	equal "$(value cpu.weight)" "$(property CPUWeight)"
+	equal "0 0" "$(property AllowedCPUs) $(property AllowedMemoryNodes)"
+	equal 60000000 "$(property MemoryHigh)"
+	before=$(limits)
+	systemctl daemon-reload 3>&-
+	equal "$before" "$(limits)"
+	# Any unit that starts beside it has systemd look at the cgroups again.
+	systemd-run --quiet --wait --slice="$SLICE" --unit="$TAG-other.service" true 3>&-
+	equal "$before" "$(limits)"
+	delete --force
+}
+
+limits() {
+	local file
+	for file in memory.max memory.low memory.high memory.swap.max pids.max cpu.max cpu.weight cpuset.cpus cpuset.mems; do
+		echo "$file $(value "$file")"
+	done
+}
+
+@test "systemd: update tells systemd, and is taken back as a whole if the kernel refuses a part" {
+	running
+	rung update --memory 50331648 --pids-limit 44 --cpu-share 512 "$CT"
+	equal "50331648 44 $(value cpu.weight)" "$(property MemoryMax) $(property TasksMax) $(property CPUWeight)"
+	systemctl daemon-reload 3>&-
+	equal "50331648 44" "$(value memory.max) $(value pids.max)"
+	rung_fails update --pids-limit 55 --cpuset-cpus 9999 "$CT"
+	says linux.resources.cpu.cpus
+	equal "44 44" "$(value pids.max) $(property TasksMax)"
+	rung update --pids-limit -1 "$CT"
+	equal "max infinity" "$(value pids.max) $(property TasksMax)"
+	delete --force
+}
+
+@test "systemd: cpu.idle is kept over daemon-reload" {
+	config '.linux.resources.cpu.idle = 1'
+	running
+	equal 1 "$(value cpu.idle)"
+	(($(systemctl --version | awk 'NR == 1 { print $2 }') >= 252)) || skip "this systemd knows no idle units"
+	equal idle "$(property CPUWeight)"
+	systemctl daemon-reload 3>&-
+	equal 1 "$(value cpu.idle)"
+	delete --force
+}
+
+@test "systemd: device rules stay rung's own over daemon-reload and update" {
+	config '.linux.resources.devices = [{allow: false, access: "rwm"}, {allow: true, type: "c", major: 1, minor: 3, access: "rwm"}]'
+	config '.process.capabilities |= map_values(. + ["CAP_MKNOD"])'
+	shell 'mknod /tmp/kmsg c 1 11; mknod /tmp/null c 1 3; sleep 1000'
+	run_ct --detach
+	poll test -e "$ROOTFS/tmp/null"
+	systemctl daemon-reload 3>&-
+	rung update --pids-limit 50 "$CT"
+	rung exec "$CT" sh -c 'echo x >/tmp/null'
+	rung_exits 1 exec "$CT" sh -c 'cat /tmp/kmsg'
+	contains "$err" "not permitted"
+	equal auto "$(property DevicePolicy)"
+	delete --force
+}
+
+# --- annotations ---
+
+@test "systemd: annotations set properties" {
+	annotate TimeoutStopSec "uint64 123"
+	annotate CollectMode "'inactive'"
+	annotate Documentation "['https://example.org/']"
+	annotate RuntimeMaxUSec "uint64 3600000000"
+	running
+	equal "2min 3s" "$(property TimeoutStopUSec)"
+	equal inactive "$(property CollectMode)"
+	equal https://example.org/ "$(property Documentation)"
+	equal 1h "$(property RuntimeMaxUSec)"
+	delete --force
+	no_unit
+}
+
+@test "systemd: an annotation that cannot be is refused and named" {
+	local name value
+	while read -r name value; do
+		config 'del(.annotations)'
+		annotate "$name" "$value"
+		create_fails
+		says "$name"
+		no_unit
+	done <<-'END'
+		TimeoutStopSec never
+		PIDs [uint32 1]
+		Slice 'system.slice'
+		NoSuchProperty true
+		CollectMode 'sometimes'
+	END
+}
+
+# --- its life ---
+
+@test "systemd: pause, resume, exec, events, ps and kill need no flag" {
+	local DRIVER_OF_CREATE=("${DRIVER[@]}")
+	running
+	DRIVER=()
+	rung pause "$CT"
+	equal 1 "$(value cgroup.freeze)"
+	equal paused "$(state status)"
+	rung resume "$CT"
+	new_namespace cgroup
+	rung exec "$CT" cat /proc/self/cgroup
+	rung events --stats "$CT"
+	((0 < $(jq .data.pids.current <<<"$out")))
+	rung ps "$CT"
+	prints "sleep 1000"
+	rung kill "$CT" KILL
+	wait_for_status stopped
+	delete
+	no_unit
+	DRIVER=("${DRIVER_OF_CREATE[@]}")
+}
+
+@test "systemd: when the program ends the scope does, and delete finds nothing to stop" {
+	make_fifo
+	shell 'read -r _ </go'
+	run_ct --detach
+	go
+	wait_for_status stopped
+	no_unit
+	delete
+}
+
+@test "systemd: a scope that failed is cleared by delete, and its name is free again" {
+	annotate CollectMode "'inactive'"
+	config '.linux.resources.memory = {limit: 8388608, swap: 8388608}'
+	# The shell dies of it as well, so that the scope ends with that.
+	config '.linux.resources.unified["memory.oom.group"] = "1"'
+	shell 'tail /dev/zero'
+	rung_exits 137 run --keep --bundle "$BUNDLE" "$CT"
+	poll failed
+	delete
+	no_unit
+	config 'del(.annotations, .linux.resources.memory, .linux.resources.unified)'
+	running
+	delete --force
+}
+
+failed() { [[ $(property ActiveState) == failed ]]; }
+
+@test "systemd: a failed scope of that name, left by somebody else, gives way" {
+	systemd-run --quiet --scope --unit="$UNIT" --slice="$SLICE" -p RuntimeMaxSec=100ms -p TimeoutStopSec=1 sleep 1000 3>&- || true
+	poll failed
+	running
+	equal "$PARENT/$UNIT" "$(path)"
+	delete --force
+}
+
+@test "systemd: a unit of that name that runs is refused, and left alone" {
+	in_background systemd-run --quiet --scope --unit="$UNIT" --slice="rt$$-else.slice" sleep 1000
+	poll test -e "/run/systemd/transient/$UNIT"
+	create_fails
+	says "$UNIT" "already"
+	equal active "$(property ActiveState)"
+	systemctl stop "$UNIT" 3>&-
+	finish "$background" || true
+}
+
+@test "systemd: systemctl stop ends the container" {
+	local init
+	# The container's first process has no use for SIGTERM.
+	annotate TimeoutStopSec "uint64 1"
+	running
+	init=$(pid)
+	systemctl stop "$UNIT" 3>&-
+	wait_for_exit "$init"
+	wait_for_status stopped
+	delete
+	no_unit
+}
+
+@test "systemd: a failing create leaves no unit" {
+	config '.linux.resources.memory.limit = 4096'
+	create_fails
+	no_unit
+	config 'del(.linux.resources.memory.limit) | .hooks.createRuntime = [{path: "/bin/false"}]'
+	create_fails
+	no_unit
+	config 'del(.hooks)'
+	program /nonexistent
+	create_fails
+	no_unit
+}
+
+@test "systemd: two containers cannot have one name" {
+	running
+	rung_fails create --bundle "$BUNDLE" "$CT-2"
+	says linux.cgroupsPath "$UNIT"
+	equal running "$(state status)"
+	delete --force
+}
+
+@test "systemd: where there is no bus, systemd's own socket serves" {
+	export DBUS_SYSTEM_BUS_ADDRESS=unix:path=$WORK/no-bus
+	running
+	equal "$PARENT/$UNIT" "$(path)"
+	delete --force
+	no_unit
+}
