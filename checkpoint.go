@@ -67,6 +67,7 @@ func criuFlags() []cli.Flag {
 		&cli.BoolFlag{Name: "shell-job", Usage: "allow processes whose session or terminal is that of a shell outside"},
 		&cli.BoolFlag{Name: "file-locks", Usage: "allow file locks"},
 		&cli.StringFlag{Name: "manage-cgroups-mode", Usage: "what CRIU does with cgroups: soft, full, strict or ignore (default: soft)"},
+		&cli.StringFlag{Name: "network-lock", Usage: "how CRIU holds connections meanwhile: iptables, nftables or skip (default: iptables)"},
 		&cli.StringSliceFlag{Name: "empty-ns", Usage: "`TYPE` of a namespace (network) whose content is neither saved nor restored; always so"},
 		&cli.BoolFlag{Name: "auto-dedup", Usage: "free what is saved twice in the images of several dumps"},
 		&cli.BoolFlag{Name: "lazy-pages", Usage: "leave memory where it is until it is used (userfaultfd)"},
@@ -78,7 +79,7 @@ func criuOptions(cmd *cli.Command) (libcontainer.CRIUOptions, error) {
 	o := libcontainer.CRIUOptions{
 		ImagePath: cmd.String("image-path"), WorkPath: cmd.String("work-path"), ManageCgroups: cmd.String("manage-cgroups-mode"),
 		TCPEstablished: cmd.Bool("tcp-established"), ExtUnixSk: cmd.Bool("ext-unix-sk"), ShellJob: cmd.Bool("shell-job"),
-		FileLocks: cmd.Bool("file-locks"), AutoDedup: cmd.Bool("auto-dedup"), LazyPages: cmd.Bool("lazy-pages"),
+		NetworkLock: cmd.String("network-lock"), FileLocks: cmd.Bool("file-locks"), AutoDedup: cmd.Bool("auto-dedup"), LazyPages: cmd.Bool("lazy-pages"),
 	}
 	if o.ImagePath == "" {
 		o.ImagePath = "checkpoint"

@@ -9,6 +9,7 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"github.com/rungoci/rung/libcontainer/annotation"
+	"github.com/rungoci/rung/libcontainer/criu"
 	"github.com/rungoci/rung/libcontainer/mountopt"
 	"github.com/rungoci/rung/libcontainer/seccomp"
 	"github.com/rungoci/rung/libcontainer/specgen"
@@ -34,6 +35,9 @@ func featuresCommand() *cli.Command {
 // allFeatures is what rung can do under the name that it was called by.
 func allFeatures() *features.Features {
 	f := specgen.Features(mountopt.Known(), seccomp.FlagSupported)
+	// An engine that passes annotations of its users on asks what not to
+	// (features.md, "potentiallyUnsafeConfigAnnotations").
+	f.PotentiallyUnsafeConfigAnnotations = append(f.PotentiallyUnsafeConfigAnnotations, criu.ConfigAnnotation)
 	switch self {
 	case asRunc:
 		f.Annotations["org.opencontainers.runc.version"] = self.release()
@@ -44,9 +48,7 @@ func allFeatures() *features.Features {
 		f.Annotations["run.oci.crun.checkpoint.enabled"] = f.Annotations[checkpointEnabled]
 		f.Annotations["run.oci.crun.wasm"] = "false"
 	}
-	// An engine that passes annotations of its users on asks what not to
-	// (features.md, "potentiallyUnsafeConfigAnnotations"): these have rung
-	// write to files of the host.
+	// They have rung write to files of the host.
 	f.PotentiallyUnsafeConfigAnnotations = append(f.PotentiallyUnsafeConfigAnnotations, annotation.Prefix)
 	return f
 }

@@ -28,6 +28,7 @@ exit status and deletes the container then, unless it is to be detached.`,
 			&cli.BoolFlag{Name: "detach", Aliases: []string{"d"}, Usage: "return when the container goes on"},
 			&cli.BoolFlag{Name: "no-subreaper", Usage: "do not reap what the container leaves behind"},
 			&cli.BoolFlag{Name: "no-pivot", Usage: "taken for runc's sake; CRIU enters the root filesystem in its own way"},
+			&cli.BoolFlag{Name: "tcp-close", Usage: "restore TCP connections as closed ones"},
 			&cli.StringFlag{Name: "lsm-profile", Usage: "label of the processes in place of what they had, as `apparmor:NAME` or selinux:LABEL"},
 			&cli.StringFlag{Name: "lsm-mount-context", Usage: "SELinux `CONTEXT` of mounts in place of what they had"},
 		),
@@ -47,6 +48,7 @@ exit status and deletes the container then, unless it is to be detached.`,
 			if o.CRIUOptions, err = criuOptions(cmd); err != nil {
 				return err
 			}
+			o.TCPClose = cmd.Bool("tcp-close")
 			status, err := libcontainer.Restore(ctx, o)
 			if err != nil {
 				return err

@@ -33,6 +33,11 @@ type CRIUOptions struct {
 	// ManageCgroups is what CRIU does with cgroups: "soft", "full", "strict",
 	// "ignore", or "" for soft.
 	ManageCgroups string
+	// NetworkLock is how CRIU holds connections meanwhile: "iptables",
+	// "nftables", "skip", or "" for iptables.
+	NetworkLock string
+	// TCPClose restores TCP connections as closed ones.
+	TCPClose bool
 
 	TCPEstablished, ExtUnixSk, ShellJob, FileLocks, AutoDedup, LazyPages bool
 }
@@ -42,7 +47,7 @@ type CRIUOptions struct {
 func (o *CRIUOptions) options(annotations map[string]string) criu.Options {
 	return criu.Options{
 		ImageDir: o.ImagePath, WorkDir: o.WorkPath, ConfigFile: criu.ConfigFile(annotations),
-		ManageCgroups: o.ManageCgroups, EmptyNetwork: true,
+		ManageCgroups: o.ManageCgroups, NetworkLock: o.NetworkLock, TCPClose: o.TCPClose, EmptyNetwork: true,
 		TCPEstablished: o.TCPEstablished, ExtUnixSk: o.ExtUnixSk, ShellJob: o.ShellJob, FileLocks: o.FileLocks,
 		AutoDedup: o.AutoDedup, LazyPages: o.LazyPages,
 	}

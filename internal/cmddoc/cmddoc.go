@@ -185,7 +185,7 @@ var kinds = map[string]string{
 	"root": folder, "bundle": folder, "log": file, "log-format": "text json", "rootless": "auto true false",
 	"console-socket": file, "pidfd-socket": file, "pid-file": file, "process": file, "resources": file,
 	"format": "table json", "cpu-idle": "0 1", "config": file, "file": file, "log-level": "error warning debug",
-	"cgroup-manager": "cgroupfs systemd disabled",
+	"cgroup-manager": "cgroupfs systemd disabled", "network-lock": "iptables nftables skip",
 }
 
 func kindOf(flag string) string { return kinds[flag] }

@@ -227,3 +227,15 @@ func TestWorkerOverSocket(t *testing.T) {
 		t.Errorf("to nobody: %v", err)
 	}
 }
+
+// TestNetworkLock: what CRIU is told of --network-lock.
+func TestNetworkLock(t *testing.T) {
+	for value, want := range map[string]string{"": "IPTABLES", "iptables": "IPTABLES", "nftables": "NFTABLES", "skip": "SKIP"} {
+		if got, err := (&Options{NetworkLock: value}).networkLock(); err != nil || got.String() != want {
+			t.Errorf("%q: %v, %v", value, got, err)
+		}
+	}
+	if _, err := (&Options{NetworkLock: "none"}).networkLock(); err == nil || !strings.Contains(err.Error(), "--network-lock") {
+		t.Errorf("an unknown method: %v", err)
+	}
+}

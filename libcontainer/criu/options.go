@@ -27,6 +27,11 @@ type Options struct {
 	// ManageCgroups is what CRIU does with cgroups: soft, full, strict, ignore
 	// or "", which is soft.
 	ManageCgroups string
+	// NetworkLock is how connections are held: iptables, nftables, skip or "",
+	// which is iptables.
+	NetworkLock string
+	// TCPClose restores TCP connections as closed ones.
+	TCPClose bool
 	// EmptyNetwork has CRIU neither save nor restore what is in a network
 	// namespace: that is the engine's.
 	EmptyNetwork                                   bool
@@ -100,7 +105,12 @@ func (o *Options) fill(f *folders) (*rpc.CriuOpts, error) {
 	if err != nil {
 		return nil, err
 	}
+	lock, err := o.networkLock()
+	if err != nil {
+		return nil, err
+	}
 	opts := &rpc.CriuOpts{
+		NetworkLock:       &lock,
 		ImagesDirFd:       ptr(int32(f.images.Fd())),
 		LogLevel:          ptr(int32(logLevel)),
 		LogFile:           ptr(filepath.Base(f.log)),
@@ -114,6 +124,9 @@ func (o *Options) fill(f *folders) (*rpc.CriuOpts, error) {
 		AutoDedup:         ptr(o.AutoDedup),
 		LazyPages:         ptr(o.LazyPages),
 		OrphanPtsMaster:   ptr(true),
+	}
+	if o.TCPClose {
+		opts.TcpClose = ptr(true)
 	}
 	if f.work != nil {
 		opts.WorkDirFd = ptr(int32(f.work.Fd()))
@@ -142,6 +155,21 @@ func (o *Options) cgroupMode() (rpc.CriuCgMode, error) {
 	}
 	return 0, &errdefs.Error{Doing: "read --manage-cgroups-mode", Err: fmt.Errorf("unknown mode %q", o.ManageCgroups),
 		Hint: "it is soft, full, strict or ignore"}
+}
+
+func (o *Options) networkLock() (rpc.CriuNetworkLockMethod, error) {
+	switch o.NetworkLock {
+	case "":
+		return rpc.Default_CriuOpts_NetworkLock, nil
+	case "iptables":
+		return rpc.CriuNetworkLockMethod_IPTABLES, nil
+	case "nftables":
+		return rpc.CriuNetworkLockMethod_NFTABLES, nil
+	case "skip":
+		return rpc.CriuNetworkLockMethod_SKIP, nil
+	}
+	return 0, &errdefs.Error{Doing: "read --network-lock", Err: fmt.Errorf("unknown method %q", o.NetworkLock),
+		Hint: "it is iptables, nftables or skip"}
 }
 
 func ptr[T any](v T) *T { return &v }
@@ -194,11 +222,14 @@ func (n Namespace) external() (key string, since Version) {
 	return "", 0
 }
 
+// ConfigAnnotation is the annotation that names a file with options of CRIU.
+const ConfigAnnotation = "org.criu.config"
+
 // ConfigFile returns the file with options that CRIU is to be given: what the
 // annotation org.criu.config names, nothing where that is empty, and by default
 // rung's or else runc's, which engines write (Podman: /etc/criu/runc.conf).
 func ConfigFile(annotations map[string]string) string {
-	if path, ok := annotations["org.criu.config"]; ok {
+	if path, ok := annotations[ConfigAnnotation]; ok {
 		return path
 	}
 	const own, others = "/etc/criu/rung.conf", "/etc/criu/runc.conf"
