@@ -90,9 +90,11 @@ func LineFeeds(master, out *os.File) error {
 }
 
 // Copy passes what the container writes on to out, and what in brings to the
-// container. It returns when the last process has closed the terminal, or when
-// ended becomes readable and nothing more is there to be read: a process that
-// holds the terminal longer than the init lives must not hold rung.
+// container. It returns when ended becomes readable and nothing more is there to
+// be read: a process that holds the terminal longer than the init lives must not
+// hold rung. That no process has the terminal open is not the end: systemd, as
+// an init, opens it for each message, and would wait for ever where nobody reads
+// them.
 func Copy(master *os.File, in io.Reader, out io.Writer, ended *os.File) {
 	go func() {
 		// Ends with the process at the latest: a read of a terminal
@@ -101,6 +103,8 @@ func Copy(master *os.File, in io.Reader, out io.Writer, ended *os.File) {
 	}()
 	buf := make([]byte, 32<<10)
 	fds := []unix.PollFd{{Fd: int32(master.Fd()), Events: unix.POLLIN}, {Fd: int32(ended.Fd()), Events: unix.POLLIN}}
+	closed := hangup{fds: fds, epoll: -1}
+	defer closed.close()
 	for {
 		if _, err := unix.Poll(fds, -1); err != nil {
 			if errors.Is(err, unix.EINTR) {
@@ -108,19 +112,58 @@ func Copy(master *os.File, in io.Reader, out io.Writer, ended *os.File) {
 			}
 			return
 		}
-		if fds[0].Revents == 0 {
+		n, err := 0, error(unix.EIO)
+		if fds[0].Revents&unix.POLLIN != 0 {
+			n, err = unix.Read(int(master.Fd()), buf)
+		}
+		switch {
+		case errors.Is(err, unix.EINTR):
+		case errors.Is(err, unix.EIO):
+			// That is how a master says that no slave is open.
+			if fds[1].Revents != 0 || closed.wait() != nil {
+				return
+			}
+		case n <= 0 || err != nil:
 			return
+		default:
+			if _, err := out.Write(buf[:n]); err != nil {
+				return
+			}
 		}
-		// EIO is how a master says that no slave is open.
-		n, err := unix.Read(int(master.Fd()), buf)
-		if errors.Is(err, unix.EINTR) {
-			continue
+	}
+}
+
+// hangup waits on descriptors of which the first has hung up. poll(2) would
+// return at once.
+type hangup struct {
+	fds   []unix.PollFd
+	epoll int // -1 until it is needed
+}
+
+// wait returns when something has happened to the terminal since the last call,
+// or the program has ended, or, once, for no reason.
+func (h *hangup) wait() error {
+	if h.epoll < 0 {
+		var err error
+		if h.epoll, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
+			return err
 		}
-		if n <= 0 || err != nil {
-			return
+		for i, events := range []uint32{unix.EPOLLIN | unix.EPOLLET, unix.EPOLLIN} {
+			if err := unix.EpollCtl(h.epoll, unix.EPOLL_CTL_ADD, int(h.fds[i].Fd), &unix.EpollEvent{Events: events}); err != nil {
+				return err
+			}
 		}
-		if _, err := out.Write(buf[:n]); err != nil {
-			return
+	}
+	for {
+		_, err := unix.EpollWait(h.epoll, make([]unix.EpollEvent, len(h.fds)), -1)
+		if !errors.Is(err, unix.EINTR) {
+			return err
 		}
+	}
+}
+
+func (h *hangup) close() {
+	if h.epoll >= 0 {
+		unix.Close(h.epoll)
 	}
 }

@@ -224,7 +224,43 @@ func TestCopy(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.out.waitFor(t, "from the container")
+	c.ended.Close()
+	c.wait(t)
+}
+
+// TestCopyReopened has the container close its terminal, and open it again, as
+// systemd does for each message.
+func TestCopyReopened(t *testing.T) {
+	master, slave := terminal(t)
+	plain(t, slave)
+	c := startCopy(t, master)
+	for i := range 20 {
+		message := fmt.Sprintf("message %d\n", i)
+		if _, err := slave.WriteString(message); err != nil {
+			t.Fatal(err)
+		}
+		slave.Close()
+		c.out.waitFor(t, message)
+		again, err := os.OpenFile(slave.Name(), os.O_RDWR|unix.O_NOCTTY, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		slave = again
+	}
 	slave.Close()
+	select {
+	case <-c.done:
+		t.Error("Copy has returned while the container runs")
+	default:
+	}
+	var before, after unix.Rusage
+	_ = unix.Getrusage(unix.RUSAGE_SELF, &before)
+	time.Sleep(50 * time.Millisecond)
+	_ = unix.Getrusage(unix.RUSAGE_SELF, &after)
+	if busy := time.Duration(after.Utime.Nano() + after.Stime.Nano() - before.Utime.Nano() - before.Stime.Nano()); busy > 30*time.Millisecond {
+		t.Errorf("in 50 ms in which nobody had the terminal open, %v of CPU time were used", busy)
+	}
+	c.ended.Close()
 	c.wait(t)
 }
 
@@ -246,9 +282,8 @@ func TestCopyAll(t *testing.T) {
 				}
 				if end == "slave closed" {
 					slave.Close()
-				} else {
-					c.ended.Close()
 				}
+				c.ended.Close()
 				c.wait(t)
 				if got := c.out.String(); got != want.String() {
 					t.Fatalf("%d of %d bytes came", len(got), want.Len())

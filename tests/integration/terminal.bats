@@ -327,3 +327,9 @@ on a terminal"
 	on_terminal "echo piped | $(run_line)"
 	contains "$shown" "<piped>"
 }
+
+@test "terminal: a program that closes its terminal may open it again, and is heard" {
+	shell 'exec </dev/null >/dev/null 2>&1; sleep 0.2; echo again >/dev/console; sleep 0.2; echo and again >/dev/console'
+	run_ct
+	equal $'again\nand again' "$out"
+}

@@ -10,7 +10,7 @@ import (
 )
 
 const usage = `usage:
-  testhelper recvtty [-size ROWSxCOLS] SOCKET   take a terminal from SOCKET and be its other end
+  testhelper recvtty [-size ROWSxCOLS] [-keep] SOCKET   take a terminal from SOCKET and be its other end
   testhelper recvpidfd SOCKET                   take a pidfd from SOCKET and print the pid behind it
   testhelper notify-listen SOCKET               be systemd: print what is sent to the notify socket
   testhelper notify-send TEXT                   be a service: send TEXT to $NOTIFY_SOCKET

@@ -12,6 +12,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/rungoci/rung/libcontainer/console"
 )
 
 // recvFD listens on the Unix socket at path, accepts one connection and
@@ -64,6 +66,7 @@ func readFDs(c *net.UnixConn) (fds []int, text string, err error) {
 func recvTTY(args []string) error {
 	flags := flag.NewFlagSet("recvtty", flag.ExitOnError)
 	size := flags.String("size", "", "`ROWSxCOLS` that SIGUSR1 sets")
+	keep := flags.Bool("keep", false, "go on when the other side is closed, until killed")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -87,6 +90,15 @@ func recvTTY(args []string) error {
 			}
 		}
 	}()
+	if *keep {
+		never, w, err := os.Pipe()
+		if err != nil {
+			return err
+		}
+		defer w.Close()
+		console.Copy(tty, os.Stdin, os.Stdout, never)
+		return nil
+	}
 	go func() { _, _ = io.Copy(tty, os.Stdin) }()
 	// The last close of the other side ends the reading with EIO.
 	if _, err := io.Copy(os.Stdout, tty); err != nil && !errors.Is(err, unix.EIO) {
