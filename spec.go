@@ -24,13 +24,20 @@ func specCommand() *cli.Command {
 			&cli.StringFlag{Name: "bundle", Aliases: []string{"b"}, Usage: "folder to write to (default: the current one)"},
 			&cli.StringFlag{Name: "file", Aliases: []string{"f"}, Usage: "write to this file, relative to the folder of --bundle (default: config.json)"},
 			&cli.BoolFlag{Name: "rootless", Usage: "an example for a user without privileges"},
+			&cli.BoolFlag{Name: "init", Usage: "an example whose program is systemd, the init of a system in the root filesystem"},
 		},
 		Action: func(_ context.Context, cmd *cli.Command) error {
 			if _, err := arguments(cmd, 0, 0); err != nil {
 				return err
 			}
 			spec := specgen.Example()
-			if cmd.Bool("rootless") {
+			switch {
+			case cmd.Bool("init") && cmd.Bool("rootless"):
+				return &errdefs.Error{Doing: "write an example", Err: errors.New("--init and --rootless exclude each other"),
+					Hint: "the services of a system have users of their own, and --rootless maps one"}
+			case cmd.Bool("init"):
+				specgen.Init(spec)
+			case cmd.Bool("rootless"):
 				specgen.Rootless(spec)
 			}
 			out, err := json.MarshalIndent(spec, "", "\t")

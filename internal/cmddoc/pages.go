@@ -245,8 +245,11 @@ for a network namespace and 3.15 for a pid namespace that is joined, 3.16 for --
 		files: bundleFiles, also: []string{"rung-create(8)", "rung-start(8)", "rung-exec(8)", "rung-delete(8)"},
 	},
 	"spec": {
-		examples: []example{{"An example whose program is another:", "rung spec\njq '.process.args = [\"date\"] | .process.terminal = false' config.json >new\nmv new config.json"}},
-		files:    bundleFiles[:1], also: []string{"rung-run(8)", "rung-features(8)"},
+		examples: []example{
+			{"An example whose program is another:", "rung spec\njq '.process.args = [\"date\"] | .process.terminal = false' config.json >new\nmv new config.json"},
+			{"A whole Debian, with systemd:", "debootstrap --include=systemd-sysv,dbus bookworm rootfs\nrung spec --init\nrung run debian"},
+		},
+		files: bundleFiles[:1], also: []string{"rung-run(8)", "rung-features(8)"},
 	},
 	"start": {
 		text:     `The hooks startContainer and poststart are run.`,

@@ -79,6 +79,16 @@ func TestRootless(t *testing.T) {
 	}
 }
 
+func TestInit(t *testing.T) {
+	spec := Example()
+	Init(spec)
+	if warnings, err := bundle.Validate(spec); err != nil || len(warnings) > 0 {
+		t.Errorf("the example is not valid: %v, warnings %q", err, warnings)
+	}
+	// In the order that is that of a host with cgroup v2, on any host.
+	golden(t, "init.json", spec)
+}
+
 func TestExamplesShareNothing(t *testing.T) {
 	a, b := Example(), Example()
 	a.Process.Capabilities.Bounding[0] = "changed"

@@ -67,7 +67,7 @@ plain() {
 		run --bundle -b --console-socket --pidfd-socket --pid-file --no-pivot --no-new-keyring --preserve-fds --no-subreaper --detach -d --keep
 		delete --force -f
 		list --format -f --quiet -q
-		spec --bundle -b --rootless
+		spec --bundle -b --rootless --init
 		ps --format -f
 		events --interval --stats
 		update --resources -r --blkio-weight --cpu-period --cpu-quota --cpu-burst --cpu-share --cpu-rt-period --cpu-rt-runtime --cpuset-cpus --cpuset-mems --cpu-idle --memory --memory-reservation --memory-swap --pids-limit --l3-cache-schema --mem-bw-schema

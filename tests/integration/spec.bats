@@ -41,6 +41,20 @@ spec() { jq -r "$1" config.json; }
 	matches "$(<"$WORK/tty")" "pid 1 on ${RUNG_PEER:-rung}"
 }
 
+@test "spec: --init writes what systemd needs" {
+	peer_lacks "has no --init"
+	rung spec --init
+	equal /lib/systemd/systemd "$(spec '.process.args | join(" ")')"
+	contains "$(spec '.process.env[]')" container=oci
+	equal "false false" "$(spec '"\(.root.readonly // false) \(.process.noNewPrivileges // false)"')"
+	contains "$(spec '.linux.namespaces[].type')" cgroup
+	equal rw "$(spec '.mounts[] | select(.destination == "/sys/fs/cgroup") | .options[] | select(. == "rw" or . == "ro")')"
+	equal "/run /run/lock /tmp" "$(spec '[.mounts[] | select(.type == "tmpfs").destination] - ["/dev", "/dev/shm"] | join(" ")')"
+	lacks "$(spec '.process.capabilities.bounding[]')" CAP_SYS_ADMIN CAP_SYS_BOOT
+	rung_fails spec --init --rootless --file other.json
+	says --init --rootless
+}
+
 @test "spec: --bundle and -b name the folder" {
 	mkdir "$WORK/b1" "$WORK/b2"
 	rung spec --bundle "$WORK/b1"
