@@ -21,6 +21,7 @@ with_groups() {
 }
 
 @test "keep_original_groups: the program has the groups of the caller, with run and exec" {
+	needs_root "it changes its own groups"
 	needs_program setpriv
 	program id -G
 	config '.process.user.additionalGids = [77]'

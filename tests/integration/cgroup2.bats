@@ -280,6 +280,23 @@ traceable() {
 	fi
 }
 
+@test "cgroup2: with memory.oom.group all processes end when one takes too much, else that one" {
+	needs_v2
+	needs_controller memory
+	local group
+	give_helper
+	for group in 0 1; do
+		config '.linux.resources.memory = {limit: 33554432, swap: 33554432} | .linux.resources.unified = {"memory.oom.group": $g}' --arg g "$group"
+		shell 'testhelper eat 64; echo "status $?"'
+		try_rung run --bundle "$BUNDLE" "$CT"
+		if ((group)); then
+			equal "137 " "$status $out"
+		else
+			equal "0 status 137" "$status $out"
+		fi
+	done
+}
+
 # --- devices ---
 
 # nodes: four loop devices of the container's own. Whether the host has them
