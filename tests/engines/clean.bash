@@ -1,10 +1,10 @@
 # shellcheck shell=bash
-# A clean Debian with engines in it, for what a reader would do there: see clean/init.sh.
+# A clean Debian with engines in it, for what a reader would do there: see clean/init.sh. Needs debian.bash.
 
 CLEAN_PACKAGES="ca-certificates containerd docker.io iptables podman"
 
 # clean_debian: makes the root filesystem once, into the cache folder outside the tree, and prints its path. It is used
-# read-only. A new recipe makes a new one.
+# read-only. A new recipe makes a new one; one that nobody used for two weeks is removed.
 clean_debian() {
   local cache root recipe work
   cache=${RUNG_TEST_CACHE:-${XDG_CACHE_HOME:-/var/cache}/rung-tests}
@@ -13,7 +13,11 @@ clean_debian() {
   mkdir -p "$cache"
   (
     flock 9
-    [ ! -e "$root" ] || exit 0
+    find "$cache" -maxdepth 1 -name 'clean-bookworm-*' -mtime +14 ! -path "$root" -exec rm -rf --one-file-system {} +
+    if [ -e "$root" ]; then
+      touch "$root"
+      exit 0
+    fi
     work=$(mktemp -d "$cache/clean.XXXXXX")
     trap 'rm -rf --one-file-system "$work"' EXIT
     chmod 755 "$work"
@@ -30,24 +34,27 @@ clean_debian() {
 
 # install_engines FOLDER: Debian and CLEAN_PACKAGES, of which nothing is started.
 install_engines() {
-  local mirror=${DEBIAN_MIRROR:-http://deb.debian.org/debian}
-  debootstrap --variant=minbase bookworm "$1" "$mirror" || return
+  tar -C "$1" --numeric-owner -xf "$(debian_tar)" || return
   cp -L /etc/resolv.conf "$1/etc/resolv.conf"
   # invoke-rc.d asks it whether to start what was installed.
   printf '#!/bin/sh\nexit 101\n' >"$1/usr/sbin/policy-rc.d"
   chmod 755 "$1/usr/sbin/policy-rc.d"
+  chroot "$1" apt-get -q update || return
   # shellcheck disable=SC2086 # a list of words
   DEBIAN_FRONTEND=noninteractive chroot "$1" apt-get -q install -y --no-install-recommends $CLEAN_PACKAGES || return
   rm -rf "$1"/var/cache/apt/archives/*.deb "$1"/usr/sbin/policy-rc.d
 }
 
 # in_clean_debian SCRIPT: runs the file as a shell script, by a shell that ends at the first error and prints each
-# command, on a clean Debian with rung in /usr/local/bin. All that it started ends with it.
+# command, on a clean Debian with rung in /usr/local/bin and the files of D/given in its folder. All that it started ends with
+# it.
 in_clean_debian() {
   local work status=0
   work=$(mktemp -d "$D/clean.XXXXXX")
   chmod 755 "$work"
-  cp "$1" "$work/script"
+  mkdir "$work/home"
+  cp -r "$D"/given/. "$work/home"
+  cp "$1" "$work/home/script"
   (
     enter_groups
     CLEAN=$CLEAN RUNG=$RUNG REGISTRY=$D/registry LAYER=$D/layer.tar.gz timeout --foreground -k 5 "$BATS_TEST_TIMEOUT" \

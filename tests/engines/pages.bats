@@ -2,6 +2,7 @@
 # The commands of README.md and docs/engines, followed word for word on a clean Debian.
 
 load helpers
+load debian
 load image
 load clean
 
@@ -10,6 +11,7 @@ setup_file() {
 	(cd ../.. && CGO_ENABLED=0 go build -o "$D/registry" ./tests/engines/cmd/registry)
 	make_rootfs "$D/rootfs"
 	tar -C "$D/rootfs" --numeric-owner -cz . >"$D/layer.tar.gz"
+	mkdir "$D/given"
 	CLEAN=$(clean_debian)
 	export CLEAN
 	# Pulling, and two daemons that start, on a busy machine.
@@ -83,15 +85,41 @@ hellos() {
 	ended 0
 }
 
-@test "pages: docs/engines/kubernetes.md: a node's preparation" {
+@test "pages: docs/engines/kubernetes.md: a pod on the node, by the handler of contrib/kubernetes/runtimeclass.yaml" {
+	build_tool cri
+	build_tool pause
+	mkdir "$D/pause-rootfs"
+	mv "$D/pause" "$D/pause-rootfs/pause"
+	make_image "$D/pause-rootfs" "$D/given/pause.tar" docker.io/library/pause:1 /pause
+	mv "$D/cri" "$D/given/"
+	cp ../../contrib/kubernetes/runtimeclass.yaml "$D/given/"
+	# In the host's network, as nobody has set up another one.
+	jq -n '{metadata: {name: "pod", uid: "pod", namespace: "default"}, log_directory: "/root", linux: {security_context: {namespace_options: {network: "NODE"}}}}' >"$D/given/pod.json"
+	jq -n '{metadata: {name: "hello"}, image: {image: "docker.io/library/busybox:latest"}, command: ["echo", "hello"], log_path: "hello.log"}' >"$D/given/container.json"
 	{
+		# A test's machine need not have CAP_SYS_RESOURCE.
+		echo "sed -i '/^ *\[plugins.\"io.containerd.grpc.v1.cri\"\]/a restrict_oom_score_adj = true' /etc/containerd/config.toml"
 		commands_of ../../docs/engines/containerd.md "## A runtime for Kubernetes"
 		commands_of ../../docs/engines/kubernetes.md "## On each node"
+		# What a kubelet does; and the images that it would pull.
+		cat <<-'END'
+			ctr -n k8s.io image import pause.tar
+			ctr -n k8s.io image tag docker.io/library/pause:1 "$(containerd config dump | sed -n 's/.*sandbox_image = "\(.*\)"/\1/p')"
+			ctr -n k8s.io image pull docker.io/library/busybox:latest >/dev/null
+			cri() { ./cri -r unix:///run/containerd/containerd.sock "$@"; }
+			pod=$(cri runp --runtime "$(sed -n 's/^handler: //p' runtimeclass.yaml)" pod.json)
+			container=$(cri create "$pod" container.json pod.json)
+			rung --root /run/containerd/runc/k8s.io list --quiet | grep -x "$container"
+			cri start "$container"
+			until cri ps -a | grep -i exited; do sleep 0.1; done
+			sed 's/^.* F //' hello.log
+			cri rmp -f "$pod"
+		END
 	} >"$D/commands"
 	run in_clean_debian "$D/commands"
 	ended 0
-	said "containerd 1.6"
 	said "registered as rung"
+	hellos 1
 }
 
 @test "pages: contrib/kubernetes has what the Kubernetes API knows, and the handler is the name in containerd's configuration" {

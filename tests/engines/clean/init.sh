@@ -1,6 +1,7 @@
 #!/bin/bash
 # init.sh FOLDER: the first process of a clean Debian: makes it of CLEAN (its root filesystem, which stays as it is) and
-# FOLDER (what is written), in the namespaces that it was started in, and runs FOLDER/script in it. Called by clean.bash.
+# FOLDER (what is written), in the namespaces that it was started in, and runs FOLDER/home/script in it, as root in the folder
+# that has the other files of FOLDER/home, too. Called by clean.bash.
 #
 # What is not as on a real host: there is no systemd, so `systemctl restart` is clean/systemctl.sh; there is no world, so
 # Docker Hub is a registry at 127.0.0.1 (cmd/registry); and runc and crun fail, so what runs was run by rung.
@@ -55,7 +56,7 @@ install -m 755 "$RUNG" "$root/usr/local/bin/rung"
 install -m 755 "${BASH_SOURCE[0]%/*}/systemctl.sh" "$root/usr/local/bin/systemctl"
 install -m 755 "$REGISTRY" "$root/usr/local/sbin/registry"
 cp "$LAYER" "$root/root/layer.tar.gz"
-cp "$work/script" "$root/root/script"
+cp -r "$work/home/." "$root/root"
 for other in runc crun; do
   [ ! -e "$root/usr/sbin/$other" ] || printf '#!/bin/sh\necho "it was %s that was called" >&2\nexit 1\n' $other >"$root/usr/sbin/$other"
   [ ! -e "$root/usr/bin/$other" ] || printf '#!/bin/sh\necho "it was %s that was called" >&2\nexit 1\n' $other >"$root/usr/bin/$other"
