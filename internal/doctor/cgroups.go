@@ -167,7 +167,7 @@ func delegated(_ context.Context, h *host) *Check {
 	c.Text = c.summary(nil) + ", in " + path.Base(where)
 	if !here {
 		c.Level, c.Text = Yellow, c.Text+", in which this session is not"
-		c.Hint = "start rung in there: systemd-run --user --scope -p Delegate=yes COMMAND"
+		c.Hint = "let systemd make the cgroups (--systemd-cgroup; Podman does), or start rung in there: systemd-run --user --scope -p Delegate=yes COMMAND"
 	}
 	if len(c.Missing) > 0 {
 		c.Level = Yellow
@@ -201,12 +201,17 @@ func systemd(_ context.Context, h *host) *Check {
 	if !h.exists("/run/systemd/system") {
 		return &Check{Level: Grey, Text: "does not run here: engines need their cgroupfs driver"}
 	}
-	socket := "/run/dbus/system_bus_socket"
-	if h.uid != 0 {
-		socket = "/run/user/" + strconv.Itoa(h.uid) + "/bus"
+	if h.cgroup != cgroup.V2 {
+		return &Check{Level: Yellow, Text: "runs; rung asks it for cgroups on hosts with cgroup v2 only",
+			Hint: "use the engine's cgroupfs driver, or boot with systemd.unified_cgroup_hierarchy=1"}
 	}
-	if !h.exists(socket) && !h.exists("/run/systemd/private") {
-		return &Check{Level: Yellow, Text: "runs, and cannot be asked: there is no " + socket,
+	// As root systemd's own socket serves, too.
+	sockets := []string{"/run/dbus/system_bus_socket", "/run/systemd/private"}
+	if h.uid != 0 {
+		sockets = []string{"/run/user/" + strconv.Itoa(h.uid) + "/bus"}
+	}
+	if !slices.ContainsFunc(sockets, h.exists) {
+		return &Check{Level: Yellow, Text: "runs, and cannot be asked for cgroups: there is no " + sockets[0],
 			Hint: "apt-get install dbus (for users: dbus-user-session), or use the engine's cgroupfs driver"}
 	}
 	return &Check{Level: Green, Text: "runs, and can be asked for cgroups"}

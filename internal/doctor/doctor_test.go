@@ -145,6 +145,7 @@ func TestFindings(t *testing.T) {
 			"/sys/fs/cgroup/user.slice/user-1000.slice/user@1000.service/cgroup.subtree_control": "",
 			"/sys/fs/cgroup/user.slice/user-1000.slice/user@1000.service/cgroup.controllers":     "cpu cpuset io memory pids"}},
 		{name: "systemd without D-Bus", files: map[string]string{"/run/systemd/system/": ""}, id: "cgroups.systemd", level: Yellow, said: "dbus"},
+		{name: "systemd and v1", is: func(h *host) { h.cgroup = cgroup.V1 }, files: map[string]string{"/run/systemd/system/": "", "/run/dbus/system_bus_socket": ""}, id: "cgroups.systemd", level: Yellow, said: "cgroupfs"},
 		{name: "systemd", files: map[string]string{"/run/systemd/system/": "", "/run/dbus/system_bus_socket": ""}, id: "cgroups.systemd", level: Green},
 		{name: "no user namespaces, root", files: map[string]string{"/proc/sys/user/max_user_namespaces": "0\n"}, id: "users.namespaces", level: Yellow, said: "sysctl -w user.max"},
 		{name: "no user namespaces, user", is: asUser, files: map[string]string{"/proc/sys/user/max_user_namespaces": "0\n"}, id: "users.namespaces", level: Red},
@@ -197,6 +198,8 @@ func TestEngines(t *testing.T) {
 		said  string
 	}{
 		{name: "containerd 1.x", id: "engines.containerd", level: Green, have: []string{"rung"}, said: "7.8.9", files: map[string]string{"/usr/bin/containerd*": "",
+			"/etc/containerd/config.toml": "version = 2\n[plugins.\"io.containerd.grpc.v1.cri\".containerd.runtimes.runc]\nruntime_type = \"x\"\n[plugins.\"io.containerd.grpc.v1.cri\".containerd.runtimes.rung.options]\nBinaryName = \"/usr/local/bin/rung\"\n"}},
+		{name: "containerd 1.x, without the default", id: "engines.containerd", level: Red, have: []string{"rung"}, said: "runtimes.runc", files: map[string]string{"/usr/bin/containerd*": "",
 			"/etc/containerd/config.toml": "version = 2\n[plugins.\"io.containerd.grpc.v1.cri\".containerd.runtimes.rung.options]\nBinaryName = \"/usr/local/bin/rung\"\n"}},
 		{name: "containerd 2.x, imported, as default", id: "engines.containerd", level: Green, have: []string{"fast"}, said: "the default", files: map[string]string{"/usr/bin/containerd*": "",
 			"/etc/containerd/config.toml":   "version = 3\nimports = [\"conf.d/*.toml\"]\n",
@@ -207,7 +210,7 @@ func TestEngines(t *testing.T) {
 			"/etc/containerd/config.toml": "imports = [\"/etc/containerd/config.toml\"]\n"}},
 		{name: "containerd, broken file", id: "engines.containerd", level: Yellow, said: "config.toml", files: map[string]string{"/usr/bin/containerd*": "", "/etc/containerd/config.toml": "version ="}},
 		{name: "containerd, runtime that is gone", id: "engines.containerd", level: Red, have: []string{"rung"}, said: "/opt/rung, which is not there", files: map[string]string{"/usr/bin/containerd*": "",
-			"/etc/containerd/config.toml": "[plugins.\"io.containerd.grpc.v1.cri\".containerd.runtimes.rung.options]\nBinaryName = \"/opt/rung\"\n"}},
+			"/etc/containerd/config.toml": "[plugins.\"io.containerd.grpc.v1.cri\".containerd.runtimes.runc]\nruntime_type = \"x\"\n[plugins.\"io.containerd.grpc.v1.cri\".containerd.runtimes.rung.options]\nBinaryName = \"/opt/rung\"\n"}},
 		{name: "Docker", id: "engines.docker", level: Green, have: []string{"r"}, files: map[string]string{"/usr/bin/dockerd*": "",
 			"/etc/docker/daemon.json": `{"runtimes": {"r": {"path": "/usr/local/bin/rung"}, "kata": {"runtimeType": "io.containerd.kata.v2"}}}`}},
 		{name: "Docker's flags", id: "engines.docker", level: Green, have: []string{"r"}, said: "the default", files: map[string]string{"/usr/bin/dockerd*": "",

@@ -31,7 +31,7 @@ func (h *host) registration(name, version string, found runtimes, standard strin
 	}
 	for _, key := range slices.Sorted(maps.Keys(found)) {
 		path := found[key]
-		if filepath.Base(path) != "rung" && !h.isThisProgram(path) {
+		if path == "" || (filepath.Base(path) != "rung" && !h.isThisProgram(path)) {
 			continue
 		}
 		c.Have = append(c.Have, key)
@@ -118,9 +118,11 @@ func (h *host) glob(pattern string) []string {
 	return found
 }
 
-// criPlugins have the runtimes for Kubernetes in containerd's configuration:
-// of 2.x and of 1.x.
-var criPlugins = []string{"io.containerd.cri.v1.runtime", "io.containerd.grpc.v1.cri"}
+// criPlugins have the runtimes for Kubernetes in containerd's configuration: of
+// 2.x and of 1.x.
+var criPlugins = []string{"io.containerd.cri.v1.runtime", criFirst}
+
+const criFirst = "io.containerd.grpc.v1.cri"
 
 func containerd(ctx context.Context, h *host) *Check {
 	path := h.program("containerd")
@@ -128,19 +130,44 @@ func containerd(ctx context.Context, h *host) *Check {
 		return &Check{Level: Grey, Text: notFound}
 	}
 	const config = "/etc/containerd/config.toml"
-	found, standard, err := h.containerdRuntimes(config)
-	return h.registration("containerd", h.version(ctx, path), found, standard, err,
+	c, err := h.containerdRuntimes(config)
+	check := h.registration("containerd", h.version(ctx, path), c.runtimes, c.standard, err,
 		"add a runtime to "+config+" for Kubernetes (docs/engines/containerd.md); ctr works with --runc-binary "+h.rung.Path)
+	if err == nil && c.lacksStandard() {
+		check.Level = Red
+		check.Text = strings.TrimSpace("containerd "+check.Version) + fmt.Sprintf(": its CRI plugin does not start, as %q, the default runtime, is none of its runtimes", c.standard)
+		check.Hint = fmt.Sprintf("add the table runtimes.%s with runtime_type = \"io.containerd.runc.v2\" to %s: one that is written there replaces those that are built in",
+			c.standard, config)
+	}
+	return check
+}
+
+// criConfig is what containerd's configuration says of runtimes for Kubernetes.
+type criConfig struct {
+	// runtimes have "" in the place of a path if they name none.
+	runtimes runtimes
+	// standard is the name of the default.
+	standard string
+	// first is whether it is that of containerd 1.x.
+	first bool
+}
+
+// lacksStandard tells whether containerd 1.x will refuse the configuration: one
+// runtime in the file, and those that are built in are gone, runc among them
+// (seen with 1.6).
+func (c criConfig) lacksStandard() bool {
+	_, ok := c.runtimes[c.standard]
+	return c.first && len(c.runtimes) > 0 && !ok
 }
 
 // containerdRuntimes reads a configuration with those that it imports.
-func (h *host) containerdRuntimes(path string) (found runtimes, standard string, err error) {
-	found = runtimes{}
+func (h *host) containerdRuntimes(path string) (criConfig, error) {
+	c := criConfig{runtimes: runtimes{}, standard: "runc"}
 	files := []string{path}
 	for i := 0; i < len(files) && i < 100; i++ { // imports may go in a circle
 		t, err := h.readTOML(files[i])
 		if err != nil {
-			return nil, "", err
+			return c, err
 		}
 		imports, _ := t["imports"].([]any)
 		for _, imported := range imports {
@@ -154,16 +181,15 @@ func (h *host) containerdRuntimes(path string) (found runtimes, standard string,
 		for _, plugin := range criPlugins {
 			part := t.at("plugins", plugin, "containerd")
 			if name := part.text("default_runtime_name"); name != "" {
-				standard = name
+				c.standard = name
 			}
 			for name := range part.at("runtimes") {
-				if binary := part.at("runtimes", name, "options").text("BinaryName"); binary != "" {
-					found[name] = binary
-				}
+				c.runtimes[name] = part.at("runtimes", name, "options").text("BinaryName")
+				c.first = c.first || plugin == criFirst
 			}
 		}
 	}
-	return found, standard, nil
+	return c, nil
 }
 
 func docker(ctx context.Context, h *host) *Check {
@@ -296,8 +322,8 @@ func kubernetes(ctx context.Context, h *host) *Check {
 		if path == "" {
 			continue
 		}
-		found, standard, err := h.containerdRuntimes(rancher(name) + "/config.toml")
-		return h.registration(name, h.version(ctx, path), found, standard, err,
+		c, err := h.containerdRuntimes(rancher(name) + "/config.toml")
+		return h.registration(name, h.version(ctx, path), c.runtimes, c.standard, err,
 			"add a runtime to "+rancher(name)+"/config.toml.tmpl (docs/engines/kubernetes.md) and restart "+name)
 	}
 	path := h.program("kubelet")

@@ -8,7 +8,7 @@ load clean
 
 setup_file() {
 	make_scratch pag
-	(cd ../.. && CGO_ENABLED=0 go build -o "$D/registry" ./tests/engines/cmd/registry)
+	CGO_ENABLED=0 go build -C "$BATS_TEST_DIRNAME/../.." -o "$D/registry" ./tests/engines/cmd/registry
 	make_rootfs "$D/rootfs"
 	tar -C "$D/rootfs" --numeric-owner -cz . >"$D/layer.tar.gz"
 	mkdir "$D/given"
@@ -109,7 +109,7 @@ hellos() {
 			cri() { ./cri -r unix:///run/containerd/containerd.sock "$@"; }
 			pod=$(cri runp --runtime "$(sed -n 's/^handler: //p' runtimeclass.yaml)" pod.json)
 			container=$(cri create "$pod" container.json pod.json)
-			rung --root /run/containerd/runc/k8s.io list --quiet | grep -x "$container"
+			rung --root /run/containerd/runc/k8s.io list --quiet | grep -x "$pod"
 			cri start "$container"
 			until cri ps -a | grep -i exited; do sleep 0.1; done
 			sed 's/^.* F //' hello.log
