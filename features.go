@@ -9,6 +9,7 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"github.com/rungoci/rung/libcontainer/annotation"
+	"github.com/rungoci/rung/libcontainer/cgroup/systemd"
 	"github.com/rungoci/rung/libcontainer/criu"
 	"github.com/rungoci/rung/libcontainer/mountopt"
 	"github.com/rungoci/rung/libcontainer/seccomp"
@@ -38,6 +39,9 @@ func allFeatures() *features.Features {
 	// An engine that passes annotations of its users on asks what not to
 	// (features.md, "potentiallyUnsafeConfigAnnotations").
 	f.PotentiallyUnsafeConfigAnnotations = append(f.PotentiallyUnsafeConfigAnnotations, criu.ConfigAnnotation)
+	if *f.Linux.Cgroup.Systemd {
+		f.PotentiallyUnsafeConfigAnnotations = append(f.PotentiallyUnsafeConfigAnnotations, systemd.AnnotationPrefix)
+	}
 	switch self {
 	case asRunc:
 		f.Annotations["org.opencontainers.runc.version"] = self.release()

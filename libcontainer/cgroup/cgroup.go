@@ -48,6 +48,9 @@ type Options struct {
 	Spec *specs.Spec
 	// Systemd asks for the systemd driver.
 	Systemd bool
+	// Subgroup is the cgroup below the scope of the systemd driver that is the
+	// container's, or "" for the scope itself. It is a clean relative path.
+	Subgroup string
 	// None asks for no cgroup: the container stays in that of the caller, and
 	// goes without all limits.
 	None bool
@@ -89,6 +92,8 @@ type Record struct {
 	Rootless bool `json:"rootless,omitempty"`
 	// Unit is the scope of the systemd driver.
 	Unit string `json:"unit,omitempty"`
+	// Sub is Options.Subgroup, with the systemd driver.
+	Sub string `json:"sub,omitempty"`
 	// Bus is where the systemd of that scope is spoken with; "" stands for
 	// the host's.
 	Bus string `json:"bus,omitempty"`

@@ -69,7 +69,11 @@ func newUnit(m *Manager, o Options, cgroupsPath string) (*Manager, error) {
 	if err != nil {
 		return nil, err
 	}
-	m.rec.Folders = []Folder{{"", cgroupRoot, above + u.Path()}}
+	dir := above + u.Path()
+	if m.rec.Sub = o.Subgroup; m.rec.Sub != "" {
+		dir += "/" + m.rec.Sub
+	}
+	m.rec.Folders = []Folder{{"", cgroupRoot, dir}}
 	m.index()
 	return m, m.checkUnused()
 }
@@ -123,7 +127,9 @@ func (m *Manager) startScope() (err error) {
 		m.unit.leave()
 		return errdefs.AtField(err, fieldPath)
 	}
-	if !exists(m.dirs[0]) {
+	if err = m.makeSubgroup(); err != nil {
+		// It says what.
+	} else if !exists(m.dirs[0]) {
 		err = &errdefs.Error{Doing: "start the systemd unit " + m.rec.Unit, Field: fieldPath,
 			Err: errors.New("systemd has not made its cgroup at " + m.dirs[0])}
 	} else {
@@ -134,6 +140,31 @@ func (m *Manager) startScope() (err error) {
 		_ = bus.StopUnit(m.rec.Unit)
 	}
 	return err
+}
+
+// makeSubgroup makes the container's cgroup below the scope, if it is to have one
+// there, and moves the process that holds the init's place into it: a scope with
+// a process of its own could pass no controllers on.
+func (m *Manager) makeSubgroup() error {
+	if m.rec.Sub == "" {
+		return nil
+	}
+	dir := m.scopeDir()
+	for name := range strings.SplitSeq(m.rec.Sub, "/") {
+		dir += "/" + name
+		if err := mkdir(dir); err != nil && err != unix.EEXIST {
+			return mkdirError(dir, err)
+		}
+	}
+	return addProcess(dir, m.unit.idle.Pid)
+}
+
+// scopeDir is the cgroup of the scope.
+func (m *Manager) scopeDir() string {
+	if m.rec.Sub == "" {
+		return m.dirs[0]
+	}
+	return strings.TrimSuffix(m.dirs[0], "/"+m.rec.Sub)
 }
 
 // properties returns those that the unit is to start with, of what it cannot be
@@ -235,6 +266,6 @@ func (m *Manager) attach(dir string, pid int) error {
 		return err
 	}
 	defer bus.Close()
-	sub := strings.TrimPrefix(dir, m.dirs[0])
+	sub := strings.TrimPrefix(dir, m.scopeDir())
 	return errdefs.AtField(bus.Attach(m.rec.Unit, "/"+strings.TrimPrefix(sub, "/"), pid), fieldPath)
 }

@@ -37,6 +37,14 @@ func (c *creation) sendHookOutput() error {
 	return nil
 }
 
+// systemdSubgroup is the cgroup below the scope of the systemd driver.
+func (c *creation) systemdSubgroup() string {
+	if s := c.Annotated.SystemdSubgroup; s != nil {
+		return *s
+	}
+	return ""
+}
+
 // delegateBelow moves the init to a cgroup of its own below the container's, in
 // which it may do as it likes. Its cgroup namespace, which was made before,
 // shows the container's as the root.

@@ -251,6 +251,33 @@ limits() {
 
 # --- its life ---
 
+@test "systemd: run.oci.systemd.subgroup puts the container into a cgroup below its scope, with its limits" {
+	config '.annotations["run.oci.systemd.subgroup"] = "deep/sub" | .linux.resources.pids.limit = 123'
+	new_namespace cgroup
+	running
+	equal "$PARENT/$UNIT/deep/sub" "$(path)"
+	equal 123 "$(value pids.max)"
+	equal "" "$(<"/sys/fs/cgroup$PARENT/$UNIT/cgroup.procs")"
+	rung exec "$CT" cat /proc/self/cgroup
+	equal "0::/" "$out"
+	rung update --pids-limit 99 "$CT"
+	equal 99 "$(value pids.max)"
+	rung pause "$CT"
+	equal paused "$(state status)"
+	rung resume "$CT"
+	delete --force
+	no_unit
+	[[ ! -e /sys/fs/cgroup$PARENT/$UNIT ]]
+}
+
+@test "systemd: run.oci.delegate-cgroup goes below run.oci.systemd.subgroup" {
+	config '.annotations["run.oci.systemd.subgroup"] = "sub" | .annotations["run.oci.delegate-cgroup"] = "payload"'
+	running
+	equal "$PARENT/$UNIT/sub/payload" "$(path)"
+	delete --force
+	no_unit
+}
+
 @test "systemd: pause, resume, exec, events, ps and kill need no flag" {
 	local DRIVER_OF_CREATE=("${DRIVER[@]}")
 	running

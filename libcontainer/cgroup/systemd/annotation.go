@@ -10,8 +10,8 @@ import (
 	"github.com/rungoci/rung/internal/errdefs"
 )
 
-// annotationPrefix begins the keys of annotations that set a property.
-const annotationPrefix = "org.systemd.property."
+// AnnotationPrefix begins the keys of annotations that set a property.
+const AnnotationPrefix = "org.systemd.property."
 
 // reserved are the properties by which rung finds the container again, and
 // which processes are in the scope. To set them would have the container
@@ -26,7 +26,7 @@ var reserved = []string{"ControlGroup", "Delegate", "PIDFDs", "PIDs", "Slice"}
 func FromAnnotations(annotations map[string]string) ([]Property, error) {
 	var props []Property
 	for key, text := range annotations {
-		name, ok := strings.CutPrefix(key, annotationPrefix)
+		name, ok := strings.CutPrefix(key, AnnotationPrefix)
 		if !ok {
 			continue
 		}

@@ -48,9 +48,9 @@ func TestFromAnnotations(t *testing.T) {
 		{"KillSignal", "int32 string 'x'", "", "a second type"},
 		{"KillSignal", "byte 256", "", "out of range"},
 	} {
-		props, err := FromAnnotations(map[string]string{annotationPrefix + c.key: c.text, "org.other": "x"})
+		props, err := FromAnnotations(map[string]string{AnnotationPrefix + c.key: c.text, "org.other": "x"})
 		if c.name == "" {
-			if err == nil || !strings.Contains(err.Error(), c.want.(string)) || !strings.Contains(err.Error(), "annotations."+annotationPrefix+c.key) {
+			if err == nil || !strings.Contains(err.Error(), c.want.(string)) || !strings.Contains(err.Error(), "annotations."+AnnotationPrefix+c.key) {
 				t.Errorf("%s=%s: got %v, %v; want an error with %q", c.key, c.text, props, err, c.want)
 			}
 			continue
@@ -62,7 +62,7 @@ func TestFromAnnotations(t *testing.T) {
 }
 
 func TestFromAnnotationsInOrder(t *testing.T) {
-	props, err := FromAnnotations(map[string]string{annotationPrefix + "Zzzz": "1", annotationPrefix + "Aaaa": "1", annotationPrefix + "Mmmm": "1"})
+	props, err := FromAnnotations(map[string]string{AnnotationPrefix + "Zzzz": "1", AnnotationPrefix + "Aaaa": "1", AnnotationPrefix + "Mmmm": "1"})
 	if err != nil || len(props) != 3 || props[0].Name != "Aaaa" || props[2].Name != "Zzzz" {
 		t.Errorf("got %v, %v", props, err)
 	}
