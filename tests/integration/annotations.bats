@@ -195,7 +195,7 @@ bpf() {
 	annotate delegate-cgroup payload/inner
 	new_namespace cgroup
 	config '.linux.resources.pids.limit = 100 | (.mounts[] | select(.destination == "/sys/fs/cgroup")).options |= map(select(. != "ro"))'
-	shell 'cat /proc/self/cgroup; mkdir /sys/fs/cgroup/payload/inner/mine && echo made; exec sleep 1000'
+	shell 'grep ^0: /proc/self/cgroup; mkdir /sys/fs/cgroup/payload/inner/mine && echo made; exec sleep 1000'
 	run_ct --detach
 	poll grep -q made "$out_file"
 	equal "0::/payload/inner" "$(head -n 1 "$out_file")"
@@ -205,7 +205,7 @@ bpf() {
 	equal 100 "$(<"$dir/pids.max")"
 	equal max "$(<"$dir/payload/inner/pids.max")"
 	# A further process goes to the init's, as no other can be in the container's.
-	rung exec "$CT" cat /proc/self/cgroup
+	rung exec "$CT" grep ^0: /proc/self/cgroup
 	equal "0::/payload/inner" "$out"
 	rung pause "$CT"
 	equal paused "$(state status)"
