@@ -159,6 +159,9 @@ func (m *Manager) AddProcess(pid int) error {
 			return err
 		}
 	}
+	if m.unit != nil {
+		m.unit.leave()
+	}
 	return nil
 }
 

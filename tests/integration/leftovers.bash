@@ -126,6 +126,7 @@ remove_leftovers() {
 remove_work() {
   leave_test_cgroup
   if systemd_driver && [[ -d /sys/fs/cgroup/rt$$.slice ]]; then
+    systemctl kill -s KILL "rt$$.slice" 3>&- || true
     systemctl stop "rt$$.slice" 3>&-
   fi
   find /sys/fs/cgroup -depth -type d -path "*$TAG*" -delete 2>/dev/null || true

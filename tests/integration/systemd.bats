@@ -23,6 +23,7 @@ needs_systemd() {
 teardown() {
 	[[ ! -d /sys/fs/cgroup/rt$$.slice ]] || {
 		leave_test_cgroup
+		systemctl kill -s KILL "rt$$.slice" 3>&- || true
 		systemctl stop "rt$$.slice" 3>&- || true
 		echo $BASHPID >"$TRACK/runner/cgroup.procs"
 	}
@@ -106,7 +107,7 @@ annotate() { config '.annotations["org.systemd.property." + $k] = $v' --arg k "$
 @test "systemd: systemd-cgtop shows the container" {
 	needs_program systemd-cgtop
 	running
-	contains "$(systemd-cgtop --batch --iterations=1 --raw --depth=5 3>&-)" "$PARENT/$UNIT"
+	contains "$(systemd-cgtop --batch --iterations=1 --raw --depth=5 3>&-)" "${PARENT#/}/$UNIT"
 	delete --force
 }
 
