@@ -145,6 +145,7 @@ const mounted = `1 0 8:1 / / rw - ext4 /dev/vda rw
 7 6 0:7 / ROOT/mnt/real/below rw - tmpfs tmpfs rw
 8 2 0:8 / ROOT/proc rw - proc proc rw
 9 8 0:9 /null ROOT/proc/keys rw - tmpfs tmpfs rw
+16 8 0:13 /null ROOT/proc/timer_list rw - tmpfs tmpfs rw
 10 8 0:10 / ROOT/proc/acpi rw - tmpfs tmpfs rw
 11 2 0:11 / ROOT/sys/fs/cgroup rw - tmpfs tmpfs rw
 12 11 0:12 /c ROOT/sys/fs/cgroup/memory rw - cgroup cgroup rw
@@ -162,7 +163,7 @@ func config() *specs.Spec {
 			{Destination: "/link", Type: "bind", Source: "/other", Options: []string{"bind"}},
 			{Destination: "/nowhere", Type: "bind", Source: "/gone", Options: []string{"bind"}},
 		},
-		Linux: &specs.Linux{MaskedPaths: []string{"/proc/keys", "/proc/acpi", "/proc/none"}},
+		Linux: &specs.Linux{MaskedPaths: []string{"/proc/keys", "/proc/timer_list", "/proc/acpi", "/proc/none"}},
 	}
 }
 

@@ -236,9 +236,9 @@ func (v View) Saved(s *specs.Spec, ownCgroups bool, others []string) (map[string
 		add(d.Path, d.Path)
 	}
 	for _, p := range s.Linux.MaskedPaths {
-		// A folder is masked by a filesystem, a file by the null device: by a
-		// file in a filesystem.
-		if m := points[path.Clean("/"+p)]; m != nil && m.Root != "/" {
+		// A folder is masked by a filesystem, a file by the null device, which
+		// is most often one of the container's own filesystems.
+		if m := points[path.Clean("/"+p)]; m != nil && m.Root != "/" && !whole(points, m) {
 			add(p, null)
 		}
 	}
@@ -250,6 +250,17 @@ func (v View) Saved(s *specs.Spec, ownCgroups bool, others []string) (map[string
 		}
 	}
 	return external, nil
+}
+
+// whole tells whether the filesystem of m is mounted as a whole, too: CRIU then
+// sees that m is a part of that.
+func whole(points map[string]*mountinfo.Info, m *mountinfo.Info) bool {
+	for _, other := range points {
+		if other.Root == "/" && other.Major == m.Major && other.Minor == m.Minor {
+			return true
+		}
+	}
+	return false
 }
 
 // Given returns RestoreOptions.External: where on the host the mounts come

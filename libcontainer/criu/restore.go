@@ -1,6 +1,7 @@
 package criu
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/checkpoint-restore/go-criu/v8/rpc"
@@ -61,6 +63,8 @@ type Restored struct {
 	// opened those of them that are to be closed.
 	extra, opened []*os.File
 	off           func() bool
+	// init is the pid of the container's init process, or 0.
+	init int
 }
 
 // Restore restores a container up to the point where its processes go on, which
@@ -90,6 +94,9 @@ func (r *Restored) begin(ctx context.Context, o *RestoreOptions, version Version
 		return err
 	}
 	r.off = context.AfterFunc(ctx, r.w.interrupt)
+	if err := r.w.watch(r.unlock); err != nil {
+		return err
+	}
 	if err := place(steps, r.w.pid, req.Opts); err != nil {
 		return err
 	}
@@ -123,7 +130,8 @@ func place(steps Steps, pid int, opts *rpc.CriuOpts) error {
 func (r *Restored) notified(steps Steps, n *rpc.CriuNotify, f *os.File) (stop bool, err error) {
 	switch n.GetScript() {
 	case "setup-namespaces":
-		return false, steps.Born(int(n.GetPid()))
+		r.init = int(n.GetPid())
+		return false, steps.Born(r.init)
 	case "orphan-pts-master":
 		if f == nil {
 			return false, errors.New("CRIU sent no terminal")
@@ -133,6 +141,41 @@ func (r *Restored) notified(steps Steps, n *rpc.CriuNotify, f *os.File) (stop bo
 		return true, nil
 	}
 	return false, nil
+}
+
+// unlock ends a CRIU that waits for ever. When a restore fails late, CRIU kills the
+// container's init and waits for its end; the init waits for that of the other
+// processes of its pid namespace; and these, which CRIU traces, are gone only
+// when CRIU has waited for them, which it does not (seen with CRIU 4.2).
+func (r *Restored) unlock() {
+	if r.init != 0 && exiting(r.init) {
+		r.w.killed = unix.Kill(r.w.pid, unix.SIGKILL) == nil
+	}
+}
+
+// exiting tells whether a process has begun to exit: the flag PF_EXITING of the
+// kernel in field 9 of proc_pid_stat(5).
+func exiting(pid int) bool {
+	const flag = 0x4
+	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if err != nil {
+		return false
+	}
+	// The name, in field 2, may have blanks and parentheses.
+	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
+	if len(fields) < 7 {
+		return false
+	}
+	flags, err := strconv.ParseUint(fields[6], 10, 64)
+	return err == nil && flags&flag != 0
+}
+
+// Keep has the end of Restore's ctx mean nothing any more. It returns false where
+// that has come already, and CRIU is ending the processes.
+func (r *Restored) Keep() bool {
+	off := r.off
+	r.off = nil
+	return off == nil || off()
 }
 
 // Resume lets the processes go on, and waits until they do. If it fails, CRIU

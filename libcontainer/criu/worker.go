@@ -38,6 +38,21 @@ type worker struct {
 	said *os.File
 	// ended is how it ended.
 	ended error
+	// killed is true once rung has killed it.
+	killed bool
+	// idle is called every few seconds while the worker says nothing (see
+	// watch), or nil.
+	idle func()
+}
+
+// patience is how long a worker may say nothing before it is looked after. A
+// variable, so that tests need not wait as long.
+var patience = unix.Timeval{Sec: 3}
+
+// watch has idle called every few seconds while the worker says nothing.
+func (w *worker) watch(idle func()) error {
+	w.idle = idle
+	return os.NewSyscallError("setsockopt", unix.SetsockoptTimeval(w.sock, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &patience))
 }
 
 // spawn says how to start a worker.
@@ -141,7 +156,9 @@ func (w *worker) receive() (*rpc.CriuResp, *os.File, error) {
 	var err error
 	for {
 		n, nc, flags, _, err = unix.Recvmsg(w.sock, data, control, unix.MSG_CMSG_CLOEXEC)
-		if err != unix.EINTR {
+		if err == unix.EAGAIN && w.idle != nil {
+			w.idle()
+		} else if err != unix.EINTR {
 			break
 		}
 	}
@@ -293,6 +310,8 @@ func (w *worker) end() error {
 	}
 	w.pid = 0
 	switch {
+	case w.killed:
+		w.ended = errors.New("CRIU failed, and had to be killed")
 	case status.Signaled():
 		w.ended = fmt.Errorf("CRIU was killed by signal %d (%s)", int(status.Signal()), unix.SignalName(status.Signal()))
 	case status.ExitStatus() != 0:

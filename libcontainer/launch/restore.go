@@ -285,6 +285,9 @@ func (c *creation) resume() error {
 	if c.Commit != nil {
 		c.Commit()
 	}
+	if !c.restoring.Keep() {
+		return context.Cause(c.ctx)
+	}
 	c.settle()
 	if err := c.restoring.Resume(); err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/checkpoint-restore/go-criu/v8/rpc"
 )
@@ -17,7 +18,8 @@ import (
 //
 //	FAKE_CRIU          what becomes of a dump or a restore: "" succeeds, fail
 //	                   says that it failed, die ends without a word, hang
-//	                   waits for the caller to hang up
+//	                   waits for the caller to hang up, lock ends the
+//	                   restored process late and waits for nothing
 //	FAKE_CRIU_VERSION  the version, as 31701; "none" cannot tell it
 //	FAKE_CRIU_REQUEST  a file to write the request to, as text
 //	FAKE_CRIU_LACKS    features that it does not have
@@ -127,7 +129,7 @@ func (c *fakeCRIU) version() error {
 // misbehave does what is asked for in place of a dump or restore.
 func (c *fakeCRIU) misbehave(req *rpc.CriuReq) error {
 	switch c.mode {
-	case "":
+	case "", "lock":
 		return nil
 	case "die":
 		return errors.New("it was too much for it")
@@ -181,6 +183,12 @@ func (c *fakeCRIU) restore(req *rpc.CriuReq) error {
 		if err := c.notify(script, pid); err != nil {
 			return errors.Join(err, syscall.Kill(pid, syscall.SIGKILL))
 		}
+	}
+	if c.mode == "lock" {
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+			return err
+		}
+		time.Sleep(time.Hour)
 	}
 	return c.answer(&rpc.CriuResp{Type: req.Type, Restore: &rpc.CriuRestoreResp{Pid: to(int32(pid))}})
 }
