@@ -101,7 +101,7 @@ func stateFolder(_ context.Context, h *host) *Check {
 			Hint: "name another folder with --root; users other than root get one with XDG_RUNTIME_DIR, which a login with systemd sets"}
 	}
 	var fs unix.Statfs_t
-	if err := unix.Statfs(h.at(dir), &fs); err == nil && fs.Type != unix.TMPFS_MAGIC && fs.Type != unix.RAMFS_MAGIC {
+	if err := unix.Statfs(h.at(dir), &fs); err == nil && uint32(fs.Type) != unix.TMPFS_MAGIC && uint32(fs.Type) != unix.RAMFS_MAGIC {
 		return &Check{Level: Yellow, Text: h.stateRoot + " is on a disk: records of containers outlive a reboot",
 			Hint: "mount a tmpfs at " + filepath.Dir(h.stateRoot) + ", or name a folder on one with --root"}
 	}
