@@ -10,6 +10,7 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"github.com/rungoci/rung/libcontainer/annotation"
+	"github.com/rungoci/rung/libcontainer/mountopt"
 )
 
 // row is a row of one of the tables of docs/compatibility.md that compare runc,
@@ -175,6 +176,24 @@ func TestCompatibilityOfAnnotations(t *testing.T) {
 	for _, name := range annotation.Names() {
 		if !slices.Contains(told, name) {
 			t.Errorf("the page says nothing of %s", name)
+		}
+	}
+}
+
+// TestCompatibilityOfMountOptions holds what the page says of mount options to
+// how they are read.
+func TestCompatibilityOfMountOptions(t *testing.T) {
+	for _, r := range compatibility(t, "mount option") {
+		for _, option := range r.words {
+			// For a bind mount an option that nobody knows is an error.
+			options := []string{"bind", option}
+			if option == "tmpcopyup" {
+				options = options[1:]
+			}
+			p, err := mountopt.Parse(options)
+			if taken := err == nil && len(p.Data) == 0; taken != (r.rung == "yes" || r.rung == "ignored") {
+				t.Errorf("%s: the page says %s, and it is taken: %v (%v)", option, r.rung, taken, err)
+			}
 		}
 	}
 }

@@ -119,7 +119,13 @@ func (c *Container) openTree(m *specs.Mount) (int, error) {
 	case !opt.Bind:
 		return -1, c.ownTmpfs(m, opt)
 	}
+	if opt.CopySymlink {
+		return -1, errdefs.Field("options", "copy-symlink mounts nothing, which is for config.json")
+	}
 	flags := uint(unix.OPEN_TREE_CLONE | unix.OPEN_TREE_CLOEXEC)
+	if opt.SrcNoFollow {
+		flags |= unix.AT_SYMLINK_NOFOLLOW
+	}
 	if opt.Recursive {
 		flags |= unix.AT_RECURSIVE
 	}

@@ -27,7 +27,7 @@ type Bundle struct {
 	// Dir is the absolute path of the folder.
 	Dir string
 	// Spec is the configuration as read, and perhaps changed by the caller of
-	// LoadConfig; nothing is filled in.
+	// LoadConfig; nothing is filled in but the mappings that mount options have.
 	Spec *specs.Spec
 	// Config is the content of config.json that Spec was decoded from, and
 	// ConfigPath its absolute path where that is another file; else "".
@@ -72,6 +72,13 @@ func LoadConfig(dir, config string, change func(*specs.Spec) error) (*Bundle, er
 		if err := change(spec); err != nil {
 			return nil, err
 		}
+	}
+	var l specs.Linux
+	if spec.Linux != nil {
+		l = *spec.Linux
+	}
+	if err := expandIDMaps(spec.Mounts, l.UIDMappings, l.GIDMappings); err != nil {
+		return nil, err
 	}
 	warnings, err := Validate(spec)
 	if err != nil {

@@ -105,6 +105,9 @@ func LoadMounts(path string, userns, destinations bool) (mounts []specs.Mount, w
 		}
 		return mounts, nil, nil
 	}
+	if err := expandIDMaps(mounts, nil, nil); err != nil {
+		return nil, nil, err
+	}
 	if userns {
 		v.linux.Namespaces = []specs.LinuxNamespace{{Type: specs.UserNamespace}}
 	}

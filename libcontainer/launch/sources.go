@@ -57,7 +57,11 @@ func (c *creation) openSource(i int) (*os.File, error) {
 		source = filepath.Join(c.Bundle.Dir, source)
 	}
 	if !idMapped(m) {
-		f, err := c.inMounts(func() (int, error) { return unix.Open(source, unix.O_PATH|unix.O_CLOEXEC, 0) })
+		flags := unix.O_PATH | unix.O_CLOEXEC
+		if slices.Contains(m.Options, "src-nofollow") {
+			flags |= unix.O_NOFOLLOW
+		}
+		f, err := c.inMounts(func() (int, error) { return unix.Open(source, flags, 0) })
 		if errors.Is(err, errOutside) {
 			err = unix.EACCES // what the inside got: this user can no more than that
 		}

@@ -41,6 +41,11 @@ type Parsed struct {
 
 	// CopyUp (tmpcopyup) fills a tmpfs with what its destination held.
 	CopyUp bool
+	// SrcNoFollow (src-nofollow) shows a source that is a symlink as one, and
+	// DestNoFollow (dest-nofollow) hides a destination that is one, where both
+	// would be followed. CopySymlink (copy-symlink) makes a symlink like the
+	// source where that is one, and mounts nothing then. They are crun's.
+	SrcNoFollow, DestNoFollow, CopySymlink bool
 	// IDMap (idmap or ridmap) asks for an idmapped mount, RecursiveIDMap
 	// (ridmap) for the whole tree of mounts. IDMapOption is the index of the
 	// option that asked for it.
@@ -115,6 +120,9 @@ func Parse(options []string) (Parsed, error) {
 		}
 	}
 	p.finish()
+	if p.CopySymlink && (p.SrcNoFollow || p.DestNoFollow) {
+		return Parsed{}, errdefs.Field("options", "copy-symlink does not go together with src-nofollow and dest-nofollow")
+	}
 	if p.Bind && len(p.Data) > 0 {
 		d := p.Data[0]
 		return Parsed{}, errdefs.Field(optionField(d.Option), "unknown option "+strconv.Quote(d.String())+" for a bind mount").
@@ -299,10 +307,24 @@ func (p *parser) extension(i int, option string) bool {
 	switch option {
 	case "tmpcopyup":
 		p.CopyUp = true
+	case "src-nofollow":
+		p.SrcNoFollow = true
+	case "dest-nofollow":
+		p.DestNoFollow = true
+	case "copy-symlink":
+		p.CopySymlink = true
 	case "idmap", "ridmap":
 		p.IDMap, p.RecursiveIDMap, p.IDMapOption = true, option == "ridmap", i
 	case "auto", "noauto", "nofail", "_netdev":
+	case "rsync", "rasync", "rdirsync", "rmand", "rnomand":
+		// crun takes them, and does nothing: mount_setattr(2) has no such
+		// attributes.
 	default:
+		// crun's form has the mappings in it, which package bundle reads.
+		if strings.HasPrefix(option, "idmap=") {
+			p.IDMap, p.IDMapOption = true, i
+			return true
+		}
 		return strings.HasPrefix(option, "x-")
 	}
 	return true
@@ -363,12 +385,12 @@ func (p *parser) finish() {
 // that are supported, sorted, for the `features` command.
 func Known() []string {
 	return []string{
-		"async", "atime", "bind", "defaults", "dev", "diratime", "dirsync", "exec", "idmap", "iversion", "lazytime", "loud",
+		"async", "atime", "bind", "copy-symlink", "defaults", "dest-nofollow", "dev", "diratime", "dirsync", "exec", "idmap", "iversion", "lazytime", "loud",
 		"mand", "noatime", "nodev", "nodiratime", "noexec", "noiversion", "nolazytime", "nomand", "norelatime",
 		"nostrictatime", "nosuid", "nosymfollow", "private", "ratime", "rbind", "rdev", "rdiratime", "relatime",
 		"remount", "rexec", "ridmap", "rnoatime", "rnodev", "rnodiratime", "rnoexec", "rnorelatime", "rnostrictatime",
 		"rnosuid", "rnosymfollow", "ro", "rprivate", "rrelatime", "rro", "rrw", "rshared", "rslave", "rstrictatime",
-		"rsuid", "rsymfollow", "runbindable", "rw", "shared", "silent", "slave", "strictatime", "suid", "symfollow",
+		"rsuid", "rsymfollow", "runbindable", "rw", "shared", "silent", "slave", "src-nofollow", "strictatime", "suid", "symfollow",
 		"sync", "tmpcopyup", "unbindable",
 	}
 }

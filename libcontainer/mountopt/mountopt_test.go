@@ -102,6 +102,9 @@ func TestParse(t *testing.T) {
 		{"sync async", Parsed{SuperClear: unix.MS_SYNCHRONOUS}},
 
 		{"tmpcopyup", Parsed{CopyUp: true}},
+		{"src-nofollow dest-nofollow", Parsed{SrcNoFollow: true, DestNoFollow: true}},
+		{"copy-symlink", Parsed{CopySymlink: true}},
+		{"idmap=uids=0-1-2;gids=0-1-2", Parsed{IDMap: true}},
 		{"ro idmap", Parsed{Set: ro, IDMap: true, IDMapOption: 1}},
 		{"ridmap", Parsed{IDMap: true, RecursiveIDMap: true}},
 	} {

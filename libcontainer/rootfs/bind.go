@@ -11,6 +11,11 @@ import (
 // bind makes a bind mount. A relative source is relative to the working
 // directory, which is the bundle's.
 func (r *Rootfs) bind(e *entry) error {
+	if e.opt.CopySymlink {
+		if link, err := readlink(unix.AT_FDCWD, e.Source); err == nil {
+			return r.copySymlink(e, link)
+		}
+	}
 	fd, err := r.openSource(e)
 	if err != nil {
 		return err
@@ -55,6 +60,9 @@ func (r *Rootfs) openSource(e *entry) (int, error) {
 	if e.opt.Recursive {
 		flags |= unix.AT_RECURSIVE
 	}
+	if e.opt.SrcNoFollow {
+		flags |= unix.AT_SYMLINK_NOFOLLOW
+	}
 	var err error
 	if e.opt.IDMap || len(e.UIDMappings) > 0 {
 		return r.askSource(e, errors.New("an id-mapped mount can only be made by the outside"))
@@ -95,6 +103,34 @@ func (r *Rootfs) askSource(e *entry, err error) (int, error) {
 		return -1, errdefs.AtField(err, e.field()+".source")
 	}
 	return fd, nil
+}
+
+// copySymlink makes a symlink to link at the destination, where one like it may
+// be already.
+func (r *Rootfs) copySymlink(e *entry, link string) error {
+	parent, name := path.Split(e.dest)
+	if name == "" {
+		return e.fail(".destination", errors.New("the root itself cannot be a symlink"))
+	}
+	dir, real, _, err := r.resolveOrCreate(path.Clean(parent), folder)
+	if err != nil {
+		return e.fail(".destination", err)
+	}
+	defer unix.Close(dir)
+	if err := guardProc(e, path.Join(real, name), func() (bool, error) { return false, nil }); err != nil {
+		return err
+	}
+	err = unix.Symlinkat(link, dir, name)
+	if err == unix.EEXIST {
+		if have, rerr := readlink(dir, name); rerr == nil && have == link {
+			return nil
+		}
+		err = errors.New("is there already, and no symlink to " + link)
+	}
+	if err != nil {
+		return e.fail(".destination", err)
+	}
+	return nil
 }
 
 // isFile reports whether fd is anything but a folder.

@@ -119,6 +119,14 @@ func (r *Rootfs) target(e *entry, file func() (bool, error)) (target, error) {
 			return target{}, err
 		}
 	}
+	if e.opt.DestNoFollow {
+		// A symlink at the end is what is mounted on; one that leads there is
+		// followed still. What is not there is no symlink.
+		fd, err := openat2(r.fd, e.dest, unix.O_PATH|unix.O_NOFOLLOW, inRoot)
+		if err == nil {
+			return r.symlinkTarget(e, fd)
+		}
+	}
 	fd, real, created, err := r.resolveOrCreate(e.dest, file)
 	if err != nil {
 		return target{}, e.fail(".destination", err)
@@ -128,6 +136,19 @@ func (r *Rootfs) target(e *entry, file func() (bool, error)) (target, error) {
 		return target{}, e.fail(".destination", errors.New("leads to the root itself, which cannot be mounted over"))
 	}
 	return target{fd, real, created}, nil
+}
+
+// symlinkTarget is the target fd, which may be a symlink.
+func (r *Rootfs) symlinkTarget(e *entry, fd int) (target, error) {
+	real, err := r.realPath(fd)
+	if err == nil && real == "/" {
+		err = errors.New("leads to the root itself, which cannot be mounted over")
+	}
+	if err != nil {
+		unix.Close(fd)
+		return target{}, e.fail(".destination", err)
+	}
+	return target{fd: fd, real: real}, nil
 }
 
 // folder says that a destination is to be made as a folder.

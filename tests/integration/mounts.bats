@@ -654,3 +654,59 @@ content" "$out"
 my uptime
 my loadavg" "$out"
 }
+
+# --- options of crun's ---
+
+@test "copy-symlink: a symlink of the host becomes one in the container; anything else is bound" {
+	peer_lacks "runc has it not"
+	ln -s ../some/where "$WORK/link"
+	add_mount /new/link bind "$WORK/link" bind copy-symlink
+	add_mount /file bind /etc/hostname bind copy-symlink
+	shell 'readlink /new/link; grep -c " /new/link " /proc/mounts; grep -c " /file " /proc/mounts'
+	run_ct || true
+	equal $'../some/where\n0\n1' "$out"
+	# The same once more is no error, another one is.
+	run_ct
+	ln -sfn other "$WORK/link"
+	run_fails
+	says destination "no symlink to other"
+}
+
+@test "src-nofollow: shows the symlink, not what it leads to; dest-nofollow: hides the symlink" {
+	peer_lacks "runc has it not"
+	ln -s /etc/passwd "$WORK/link"
+	ln -s /target "$ROOTFS/dest"
+	touch "$ROOTFS/target" "$ROOTFS/plain"
+	add_mount /plain bind "$WORK/link" bind src-nofollow
+	add_mount /dest bind /etc/hostname bind dest-nofollow
+	shell 'readlink /plain; [ ! -L /dest ] && echo file; [ -s /target ] || echo empty'
+	run_ct
+	equal $'/etc/passwd\nfile\nempty' "$out"
+	# Without it the link is followed.
+	config 'del(.mounts[-1].options[-1])'
+	shell '[ -L /dest ] && [ -s /target ] && echo followed'
+	run_ct
+	equal followed "$out"
+	add_mount /x bind "$WORK/link" bind src-nofollow copy-symlink
+	run_fails
+	says "copy-symlink"
+}
+
+@test "idmap=uids=…;gids=…: the mappings of an id-mapped mount in one option" {
+	peer_lacks "runc has it not"
+	local dir=$WORK/mapped
+	mkdir "$dir"
+	mount -t tmpfs tmpfs "$dir"
+	touch "$dir/file"
+	chown 5:6 "$dir/file"
+	chmod 755 "$dir"
+	add_mount /m bind "$dir" bind 'idmap=uids=0-1000-10;gids=0-2000-10'
+	shell 'stat -c %u:%g /m/file'
+	try_rung run --bundle "$BUNDLE" "$CT"
+	umount "$dir"
+	[[ $err != *"cannot be id-mapped"* ]] || skip "this kernel cannot id-map a tmpfs"
+	equal 1005:2006 "$out"
+	config '.mounts[-1].options[-1] = "idmap=uids=0-1"'
+	create_fails
+	says 'options[1]' "three numbers"
+}
