@@ -59,14 +59,17 @@ func mountedAt(mountinfo string) string {
 		mount, fs, _ := strings.Cut(line, " - ")
 		fields := strings.Fields(mount)
 		if strings.HasPrefix(fs, "resctrl ") && len(fields) > 4 && fields[3] == "/" {
-			return unescape.Replace(fields[4])
+			return unescape(fields[4])
 		}
 	}
 	return ""
 }
 
-// unescape undoes what mountinfo does to a path (proc_pid_mountinfo(5)).
-var unescape = strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`)
+// unescape undoes what mountinfo does to a path (proc_pid_mountinfo(5)). The
+// replacer is made here, as every start of rung would pay for one of the package.
+func unescape(path string) string {
+	return strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`).Replace(path)
+}
 
 func mkdir(path string) error { return unix.Mkdir(path, 0o755) }
 
