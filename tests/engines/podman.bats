@@ -191,3 +191,27 @@ a_terminal() {
 	said "Read-only file system"
 	rmdir "$D/own"
 }
+
+counted_to() { [ "$($DOES logs "$1" | tail -n 1)" -ge "$2" ]; }
+
+@test "podman: checkpoint and restore, in place and as another container" {
+	command -v criu >/dev/null || skip "criu is not installed"
+	reason=$(criu check 2>&1) || skip "CRIU does not work here: $(grep -m 1 Error <<<"$reason")"
+	box -d box:1 sh -c 'n=0; while :; do n=$((n+1)); echo $n; sleep 0.1; done' >/dev/null
+	eventually 10 counted_to "$NAME" 3
+	as_root container checkpoint "$NAME" >/dev/null
+	state_is exited
+	as_root container restore "$NAME" >/dev/null
+	state_is running
+	before=$(as_root logs "$NAME" | tail -n 1)
+	eventually 10 counted_to "$NAME" "$((before + 3))"
+	[ "$before" -gt 1 ]
+	run as_root exec "$NAME" sh -c 'tr "\0" " " </proc/1/cmdline'
+	ended 0
+	said "n=0"
+	as_root container checkpoint --export "$D/$NAME.tar" "$NAME" >/dev/null
+	as_root rm -f -t 0 "$NAME" >/dev/null
+	as_root container restore --import "$D/$NAME.tar" --name "$NAME-too" >/dev/null
+	eventually 10 counted_to "$NAME-too" "$((before + 4))"
+	as_root exec "$NAME-too" true
+}
