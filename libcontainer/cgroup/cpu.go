@@ -144,23 +144,30 @@ func (m *Manager) applyTogether(ls []limit) error {
 }
 
 // cpuMax returns the value of cpu.max. The kernel keeps the period where only a
-// quota is written; the other way round the quota has to be read.
+// quota is written; the other way round the quota has to be read. systemd is told
+// what both come to, microseconds per second, and so needs the period as well.
 func (m *Manager) cpuMax(quota int64, period uint64) (string, error) {
-	value := "max"
-	switch {
-	case quota > 0:
+	value, rest := "max", ""
+	if quota > 0 {
 		value = itoa(quota)
-	case quota == 0 && !m.creating:
+	}
+	if period != 0 {
+		rest = " " + utoa(period)
+	}
+	if !m.creating && (quota == 0 || period == 0 && m.unit != nil) {
 		now, err := m.read("cpu", "cpu.max")
 		if err != nil {
 			return "", err
 		}
-		value, _, _ = strings.Cut(now, " ")
+		quotaNow, periodNow, _ := strings.Cut(strings.TrimSpace(now), " ")
+		if quota == 0 {
+			value = quotaNow
+		}
+		if period == 0 {
+			rest = " " + periodNow
+		}
 	}
-	if period != 0 {
-		value += " " + utoa(period)
-	}
-	return value, nil
+	return value + rest, nil
 }
 
 // setRealtime sets the realtime scheduler's runtime and period; 0 is unset.

@@ -207,8 +207,37 @@ func (m *Manager) tell() error {
 		return err
 	}
 	defer bus.Close()
+	period := m.idlePeriod()
 	if err := bus.SetProperties(m.rec.Unit, props); err != nil {
 		return errdefs.AtField(err, "linux.resources")
+	}
+	if period != "" {
+		return m.keepPeriod(bus, period)
+	}
+	return nil
+}
+
+// idlePeriod returns cpu.max where that is a period of its own without a quota,
+// else "": systemd, whenever it applies a property of the CPU, puts the kernel's
+// period in its place, and a quota that follows would be taken for that one.
+func (m *Manager) idlePeriod() string {
+	now, err := m.read("cpu", "cpu.max")
+	if err != nil || !strings.HasPrefix(now, "max ") || now == systemd.NoBandwidth {
+		return ""
+	}
+	return now
+}
+
+// keepPeriod writes cpu.max again after systemd has.
+func (m *Manager) keepPeriod(bus *systemd.Bus, value string) error {
+	// It answers before it applies, and what is asked next after that
+	// (manager_loop of systemd).
+	if _, err := bus.ControlGroup(); err != nil {
+		return err
+	}
+	dir, _ := m.home("cpu")
+	if err := writeFile(dir, "cpu.max", value); err != nil {
+		return m.explain(limit{"cpu.period", "cpu", "cpu.max", value}, err)
 	}
 	return nil
 }

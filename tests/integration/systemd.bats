@@ -16,12 +16,12 @@ needs_systemd() {
 	peer_lacks "tests of rung's names and words"
 	systemd_driver || DRIVER+=(--systemd-cgroup)
 	SLICE=$TAG.slice
-	PARENT=/rt$$.slice/$SLICE
+	PARENT=$MANAGER_BASE/rt$$.slice/$SLICE
 	scope "$CT"
 }
 
 teardown() {
-	[[ ! -d /sys/fs/cgroup/rt$$.slice ]] || {
+	[[ ! -d /sys/fs/cgroup$MANAGER_BASE/rt$$.slice ]] || {
 		leave_test_cgroup
 		systemctl kill -s KILL "rt$$.slice" 3>&- || true
 		systemctl stop "rt$$.slice" 3>&- || true
@@ -74,14 +74,16 @@ annotate() { config '.annotations["org.systemd.property." + $k] = $v' --arg k "$
 	[[ ! -e /sys/fs/cgroup$PARENT/$UNIT ]]
 }
 
-@test "systemd: without cgroupsPath, and without a slice in it, the scope is in system.slice" {
+@test "systemd: without cgroupsPath, and without a slice in it, the scope is in system.slice, a user's in user.slice" {
+	local slice=/system.slice
+	[[ $EUID == 0 ]] || slice=$MANAGER_BASE/user.slice
 	config 'del(.linux.cgroupsPath)'
 	running
-	equal "/system.slice/rung-$CT.scope" "$(path)"
+	equal "$slice/rung-$CT.scope" "$(path)"
 	delete --force
 	config '.linux.cgroupsPath = $p' --arg p ":other:$CT"
 	running
-	equal "/system.slice/other-$CT.scope" "$(path)"
+	equal "$slice/other-$CT.scope" "$(path)"
 	delete --force
 	no_unit "rung-$CT.scope"
 	no_unit "other-$CT.scope"
@@ -100,14 +102,16 @@ annotate() { config '.annotations["org.systemd.property." + $k] = $v' --arg k "$
 	needs_program systemd-cgls
 	running
 	contains "$(systemctl status --no-pager "$UNIT" 3>&-)" "$CT" "$(pid) sleep 1000" "active (running)"
-	contains "$(systemd-cgls --no-pager -u "$SLICE" 3>&-)" "$UNIT" "sleep 1000"
+	local unit=--unit
+	[[ $EUID == 0 ]] || unit=--user-unit
+	contains "$(systemd-cgls --no-pager "$unit" "$SLICE" 3>&-)" "$UNIT" "sleep 1000"
 	delete --force
 }
 
 @test "systemd: systemd-cgtop shows the container" {
 	needs_program systemd-cgtop
 	running
-	contains "$(systemd-cgtop --batch --iterations=1 --raw --depth=5 3>&-)" "${PARENT#/}/$UNIT"
+	contains "$(systemd-cgtop --batch --iterations=1 --raw --depth=9 3>&-)" "${PARENT#/}/$UNIT"
 	delete --force
 }
 
@@ -149,6 +153,7 @@ annotate() { config '.annotations["org.systemd.property." + $k] = $v' --arg k "$
 # --- limits ---
 
 @test "systemd: limits are in the cgroup and with systemd, and outlive daemon-reload" {
+	needs_controller cpuset
 	local before
 	config '.linux.resources += {memory: {limit: 67108864, reservation: 33554432, swap: 134217728}, pids: {limit: 77},
 		cpu: {shares: 2000, quota: 33333, period: 50000, cpus: "0", mems: "0"}, unified: {"memory.high": "60000000"}}'
@@ -183,6 +188,15 @@ limits() {
 	equal "50331648 44 $(value cpu.weight)" "$(property MemoryMax) $(property TasksMax) $(property CPUWeight)"
 	systemctl daemon-reload 3>&-
 	equal "50331648 44" "$(value memory.max) $(value pids.max)"
+	# Each alone goes with what the other is.
+	rung update --cpu-quota 500000 --cpu-period 1000000 "$CT"
+	rung update --cpu-period 500000 "$CT"
+	rung update --cpu-quota 250000 "$CT"
+	equal "250000 500000 500ms 500ms" "$(value cpu.max) $(property CPUQuotaPerSecUSec) $(property CPUQuotaPeriodUSec)"
+	rung update --cpu-quota -1 "$CT"
+	equal "max 500000 infinity" "$(value cpu.max) $(property CPUQuotaPerSecUSec)"
+	rung update --cpu-share 200 "$CT"
+	equal "max 500000" "$(value cpu.max)"
 	rung_fails update --pids-limit 55 --cpuset-cpus 9999 "$CT"
 	says linux.resources.cpu.cpus
 	equal "44 44" "$(value pids.max) $(property TasksMax)"

@@ -121,6 +121,9 @@ func bytesOrMax(s string) (uint64, bool) {
 // defaultPeriod is the kernel's period of cpu.max, in microseconds.
 const defaultPeriod = 100000
 
+// NoBandwidth is what cpu.max says in a new cgroup.
+const NoBandwidth = "max 100000"
+
 // bandwidth reads a value of cpu.max, "QUOTA [PERIOD]", as microseconds per
 // second, in full percent of a processor, and the period, 0 where there is none.
 func bandwidth(value string) (perSecond, period uint64, ok bool) {
