@@ -42,7 +42,7 @@ enter_test_cgroup() {
   if systemd_driver; then
     DRIVER+=(--systemd-cgroup)
     SLICE=$TAG.slice
-    PARENT=/rt$$.slice/$SLICE
+    PARENT=$MANAGER_BASE/rt$$.slice/$SLICE
   fi
   mkdir "$TRACK" "$TRACK/runner"
   echo $BASHPID >"$TRACK/runner/cgroup.procs"

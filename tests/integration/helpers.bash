@@ -280,8 +280,11 @@ needs_own_machine() {
 # needs_root REASON: skips where the tests run as an ordinary user.
 needs_root() { [[ $EUID == 0 ]] || skip "run by root only: $1"; }
 
-# What only root may do to the host ends the test of an ordinary user.
+# What only root may do to the host ends the test of an ordinary user, whose
+# systemd is a second one.
 if [[ $EUID != 0 ]]; then
+  systemctl() { command systemctl --user "$@"; }
+  systemd-run() { command systemd-run --user "$@"; }
   mount() { needs_root "it mounts on the host"; }
   chown() { needs_root "it gives files away"; }
   mknod() { needs_root "it makes a device node on the host"; }

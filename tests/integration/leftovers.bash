@@ -46,13 +46,14 @@ left_cgroups() {
 # left_units: a transient unit has a file until systemd forgets it, be it that
 # it runs or that it failed. It forgets an instant after it says that it stopped.
 left_units() {
-  local unit tries
-  [[ -d /run/systemd/transient ]] || return 0
+  local unit tries dir=/run/systemd/transient
+  [[ $EUID == 0 ]] || dir=${XDG_RUNTIME_DIR-}/systemd/transient
+  [[ -d $dir ]] || return 0
   for ((tries = 0; tries < 25; tries++)); do
-    compgen -G "/run/systemd/transient/*$TAG*.scope" >/dev/null || return 0
+    compgen -G "$dir/*$TAG*.scope" >/dev/null || return 0
     sleep 0.02
   done
-  for unit in /run/systemd/transient/*"$TAG"*.scope; do
+  for unit in "$dir"/*"$TAG"*.scope; do
     [[ ! -e $unit ]] || echo "unit: ${unit##*/}"
   done
 }
@@ -125,7 +126,7 @@ remove_leftovers() {
 # remove_work: removes the test's cgroups and its folder.
 remove_work() {
   leave_test_cgroup
-  if systemd_driver && [[ -d /sys/fs/cgroup/rt$$.slice ]]; then
+  if systemd_driver && [[ -d /sys/fs/cgroup$MANAGER_BASE/rt$$.slice ]]; then
     systemctl kill -s KILL "rt$$.slice" 3>&- || true
     systemctl stop "rt$$.slice" 3>&-
   fi

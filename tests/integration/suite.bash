@@ -53,10 +53,11 @@ cgroup_mode() {
 # enter_suite_cgroup: sets CGROUP_BASE to the path of the cgroup below which
 # each test makes its own: "" (the root) for root. For an ordinary user it is the
 # one that the suite is started in, which its processes leave for one below it:
-# a cgroup with processes passes no controllers on.
+# a cgroup with processes passes no controllers on. MANAGER_BASE is the path below
+# which systemd, for an ordinary user that of the user, has its slices.
 enter_suite_cgroup() {
   [[ -z ${CGROUP_BASE+set} ]] || return 0
-  export CGROUP_BASE=
+  export CGROUP_BASE="" MANAGER_BASE=""
   [[ $EUID != 0 ]] || return 0
   local base dir pid
   base=$(sed -n s/^0:://p /proc/self/cgroup)
@@ -72,6 +73,7 @@ enter_suite_cgroup() {
     echo "$pid" >"$dir/suite/cgroup.procs" || true
   done <"$dir/cgroup.procs" 2>/dev/null
   CGROUP_BASE=$base
+  [[ ! $base =~ ^.*/user@[0-9]+\.service ]] || MANAGER_BASE=${BASH_REMATCH[0]}
 }
 
 make_shared_data() {

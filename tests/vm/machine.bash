@@ -37,7 +37,7 @@ machine() {
   "${VM_LIMIT[@]}" qemu-system-x86_64 -accel "$accel" -cpu "$cpu" -smp "${VM_CPUS:-2}" -m "${VM_MEMORY:-3072}" \
     -nodefaults -display none -no-reboot -nic none \
     -kernel "$image/vmlinuz" -initrd "$image/initrd" \
-    -append "console=ttyS0 quiet systemd.show_status=0 mitigations=off panic=-1 $append" \
+    -append "console=ttyS0 quiet systemd.show_status=0 mitigations=off panic=-1 systemd.default_timeout_start_sec=900 $append" \
     -drive "file=$image/root.ext4,format=raw,if=virtio,snapshot=on,cache=unsafe" \
     -virtfs "local,path=$VM_TREE,mount_tag=tree,security_model=none,readonly=on,multidevs=remap" \
     -virtfs "local,path=$WORK,mount_tag=work,security_model=none,readonly=on,multidevs=remap" \

@@ -10,6 +10,7 @@
 #                root-cgroupfs  the integration tests, with cgroups that rung makes itself
 #                root-systemd   the same, with the systemd cgroup driver
 #                rootless       the same as an ordinary user, in a cgroup that the user's systemd has delegated
+#                rootless-systemd  and with scopes that the user's systemd makes
 #   TESTS        which files of tests/integration (default: all); PASS/FILE.bats is for that pass only
 #   FILTER       only the tests whose names this regular expression matches
 #   VM_TIMEOUT   seconds that all of it may take (default 5400)
@@ -19,7 +20,7 @@ set -euo pipefail
 # shellcheck source-path=SCRIPTDIR
 source "${BASH_SOURCE[0]%/*}/machine.bash"
 
-passes=${PASS:-unit root-cgroupfs root-systemd rootless}
+passes=${PASS:-unit root-cgroupfs root-systemd rootless rootless-systemd}
 # The Go tests that see most of the host.
 packages=(libcontainer/cgroup libcontainer/cgroup/systemd libcontainer/rootfs libcontainer/process libcontainer internal/spawn)
 
