@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # licenses.sh: the licenses of all that is linked into rung, as their authors want them to be with every binary: Go's own, and
-# those of the modules, in the order of their names.
+# those of the modules, in the order of their names. APACHE names a file that has the text of the Apache License 2.0 where the
+# reader is; it is referred to, then.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 go=${GO:-go}
@@ -14,7 +15,13 @@ part() {
     found=yes
     # Folders of the module cache are no news to the reader.
     printf '\n[%s]\n\n' "${file##*/}"
-    cat "$file"
+    if [ -n "${APACHE-}" ] && grep -q 'Version 2.0, January 2004' "$file"; then
+      echo "The Apache License, Version 2.0: $APACHE"
+      # Who filled in the form at its end.
+      grep -E '^ *Copyright [0-9]{4}' "$file" || true
+    else
+      cat "$file"
+    fi
   done
   if [ -z "$found" ]; then
     echo "licenses.sh: $1 has no license in $2" >&2

@@ -155,7 +155,7 @@ func (h *host) version(ctx context.Context, path string) string {
 
 // patience is how long a program may take: an engine's client may wait for a
 // daemon, criu for a lock.
-const patience = 5 * time.Second
+const patience = 20 * time.Second
 
 func runProgram(ctx context.Context, path string, args ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)

@@ -67,6 +67,7 @@ files() { (cd "$D/debian" && find . -path ./var/lib/dpkg -prune -o -path ./var/l
 		}
 	done
 	grep -q common-licenses/Apache-2.0 "$D/debian/usr/share/doc/rung/copyright"
+	[ "$(grep -c 'TERMS AND CONDITIONS FOR USE' "$D/debian/usr/share/doc/rung/copyright")" -eq 0 ]
 	# What is linked in wants its license to be there.
 	grep -q github.com/urfave/cli/v3 "$D/debian/usr/share/doc/rung/copyright"
 	run grep -r /usr/local/bin/rung "$D/debian/usr/share/doc/rung"
