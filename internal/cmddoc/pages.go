@@ -23,6 +23,8 @@ const programExit = `That of the program; 128 and the number of the signal that 
 var environment = [][2]string{
 	{"NO_COLOR", "If it is set to anything, rung doctor prints no colours."},
 	{"XDG_RUNTIME_DIR", "For users other than root: the folder in which the default of --root is."},
+	{"DBUS_SYSTEM_BUS_ADDRESS", "The bus of the systemd that --systemd-cgroup has make the cgroups, instead of the host's."},
+	{"DBUS_SESSION_BUS_ADDRESS", "The same for users other than root, whose own systemd is asked; else it is looked for in XDG_RUNTIME_DIR."},
 	{"NOTIFY_SOCKET", "With create, run and start: the program gets a socket of its own, and its READY=1 is passed on to this one (sd_notify(3))."},
 	{"LISTEN_FDS, LISTEN_PID", "With create and run: sockets of a systemd unit that are passed on to the program (sd_listen_fds(3))."},
 }

@@ -9,6 +9,7 @@ package systemd
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"strconv"
@@ -115,7 +116,7 @@ func Dial(list string) (*Bus, error) {
 		}
 	}
 	if errors.Is(last, fs.ErrNotExist) || errors.Is(last, unix.ECONNREFUSED) {
-		last = errors.Join(ErrNoManager, last)
+		last = fmt.Errorf("%w: %w", ErrNoManager, last)
 	}
 	return nil, errdefs.Doing(last, "speak with systemd")
 }
