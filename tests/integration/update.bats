@@ -98,12 +98,12 @@ update() { rung update "$@" "$CT"; }
 @test "update: CPU quota and period, each alone and both" {
 	limited_container
 	quota_is 500000 1000000
-	update --cpu-period 900000
-	quota_is 500000 900000
+	update --cpu-period 625000
+	quota_is 500000 625000
 	update --cpu-quota 600000
-	quota_is 600000 900000
+	quota_is 600000 625000
 	update --cpu-quota -1
-	quota_is -1 900000
+	quota_is -1 625000
 	update --cpu-quota 3000 --cpu-period 10000
 	quota_is 3000 10000
 	update --cpu-share 200
