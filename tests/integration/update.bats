@@ -171,17 +171,17 @@ update() { rung update "$@" "$CT"; }
 
 @test "update: --resources FILE, and - for standard input" {
 	limited_container
-	echo '{"memory": {"limit": 67108864}, "cpu": {"shares": 200, "quota": 400000, "period": 900000, "cpus": "0"}, "pids": {"limit": 10}}' >"$WORK/r.json"
+	echo '{"memory": {"limit": 67108864}, "cpu": {"shares": 200, "quota": 405000, "period": 900000, "cpus": "0"}, "pids": {"limit": 10}}' >"$WORK/r.json"
 	update --resources "$WORK/r.json"
 	memory_is 67108864
-	quota_is 400000 900000
+	quota_is 405000 900000
 	pids_are 10
 	limited memory memory.soft_limit_in_bytes memory.low 25165824
 	echo '{"pids": {"limit": 11}, "blockIO": {"weight": 0}, "memory": {"limit": 0, "swap": 0, "reservation": 0}, "cpu": {"quota": 0, "period": 0, "shares": 0}}' >"$WORK/r.json"
 	STDIN=$WORK/r.json rung update -r - "$CT"
 	pids_are 11
 	memory_is 67108864
-	quota_is 400000 900000
+	quota_is 405000 900000
 	# From a pipe, as engines do it.
 	echo '{"pids": {"limit": 12}}' | "$RUNG" --root "$ROOT" update --resources - "$CT" 3>&-
 	pids_are 12
