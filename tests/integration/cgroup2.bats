@@ -63,6 +63,7 @@ traceable() {
 
 @test "cgroup2: a clone that is refused is an error that says why" {
 	needs_v2
+	needs_cgroupfs_driver # whose first clone is the init
 	needs_program strace
 	peer_lacks "words it otherwise"
 	traceable
@@ -85,6 +86,7 @@ traceable() {
 
 @test "cgroup2: where only CLONE_INTO_CGROUP is refused, the processes enter their cgroup by themselves" {
 	needs_v2
+	needs_cgroupfs_driver # whose first clone is the init
 	needs_program strace
 	peer_lacks "is another program"
 	traceable

@@ -156,7 +156,7 @@ annotate() { config '.annotations["org.systemd.property." + $k] = $v' --arg k "$
 	needs_controller cpuset
 	local before
 	config '.linux.resources += {memory: {limit: 67108864, reservation: 33554432, swap: 134217728}, pids: {limit: 77},
-		cpu: {shares: 2000, quota: 33333, period: 50000, cpus: "0", mems: "0"}, unified: {"memory.high": "60000000"}}'
+		cpu: {shares: 2000, quota: 33333, period: 50000}, unified: {"memory.high": "60000000"}}'
 	running
 	equal "67108864 33554432 67108864 77" "$(value memory.max) $(value memory.low) $(value memory.swap.max) $(value pids.max)"
 	equal "67108864 33554432 67108864 77" \
@@ -164,7 +164,6 @@ annotate() { config '.annotations["org.systemd.property." + $k] = $v' --arg k "$
 	equal "33500 50000" "$(value cpu.max)"
 	equal "670ms 50ms" "$(property CPUQuotaPerSecUSec) $(property CPUQuotaPeriodUSec)"
 	equal "$(value cpu.weight)" "$(property CPUWeight)"
-	equal "0 0" "$(property AllowedCPUs) $(property AllowedMemoryNodes)"
 	equal 60000000 "$(property MemoryHigh)"
 	before=$(limits)
 	systemctl daemon-reload 3>&-
@@ -177,7 +176,7 @@ annotate() { config '.annotations["org.systemd.property." + $k] = $v' --arg k "$
 
 limits() {
 	local file
-	for file in memory.max memory.low memory.high memory.swap.max pids.max cpu.max cpu.weight cpuset.cpus cpuset.mems; do
+	for file in memory.max memory.low memory.high memory.swap.max pids.max cpu.max cpu.weight; do
 		echo "$file $(value "$file")"
 	done
 }
@@ -197,11 +196,22 @@ limits() {
 	equal "max 500000 infinity" "$(value cpu.max) $(property CPUQuotaPerSecUSec)"
 	rung update --cpu-share 200 "$CT"
 	equal "max 500000" "$(value cpu.max)"
-	rung_fails update --pids-limit 55 --cpuset-cpus 9999 "$CT"
-	says linux.resources.cpu.cpus
+	echo '{"pids": {"limit": 55}, "unified": {"memory.high": "a lot"}}' >"$WORK/refused"
+	rung_fails update --resources "$WORK/refused" "$CT"
+	says memory.high
 	equal "44 44" "$(value pids.max) $(property TasksMax)"
 	rung update --pids-limit -1 "$CT"
 	equal "max infinity" "$(value pids.max) $(property TasksMax)"
+	delete --force
+}
+
+@test "systemd: a cpuset is kept over daemon-reload" {
+	needs_controller cpuset
+	config '.linux.resources.cpu = {cpus: "0", mems: "0"}'
+	running
+	equal "0 0" "$(property AllowedCPUs) $(property AllowedMemoryNodes)"
+	systemctl daemon-reload 3>&-
+	equal "0 0" "$(value cpuset.cpus) $(value cpuset.mems)"
 	delete --force
 }
 
@@ -398,4 +408,38 @@ failed() { [[ $(property ActiveState) == failed ]]; }
 	equal "$PARENT/$UNIT" "$(path)"
 	delete --force
 	no_unit
+}
+
+@test "systemd: rootless, from a cgroup that the user cannot leave by itself" {
+	needs_root "it becomes another user"
+	needs_own_machine
+	local login=alice id dir path
+	id=$(id -u "$login") || skip "there is no user $login"
+	systemctl start "user@$id.service" 3>&-
+	poll test -S "/run/user/$id/bus"
+	dir=$WORK/rootless
+	mkdir -p "$dir/bundle"
+	cp -r "$ROOTFS" "$dir/bundle/rootfs"
+	chown -R "$login:" "$dir"
+	as_alice() {
+		runuser -u "$login" -- env XDG_RUNTIME_DIR="/run/user/$id" timeout -k 2 "$PATIENCE" "$RUNG" --root "$dir/state" --systemd-cgroup "$@" \
+			</dev/null >"$WORK/alice" 2>&1 3>&-
+	}
+	as_alice spec --rootless --bundle "$dir/bundle"
+	jq '.process.terminal = false | .process.args = ["sleep", "1000"] | .linux.resources.pids.limit = 33' "$dir/bundle/config.json" >"$WORK/new"
+	cp "$WORK/new" "$dir/bundle/config.json"
+	as_alice run --detach --bundle "$dir/bundle" "$CT"
+	path=/user.slice/user-$id.slice/user@$id.service/user.slice/rung-$CT.scope
+	equal "sleep" "$(ps -o comm= -p "$(<"/sys/fs/cgroup$path/cgroup.procs")")"
+	equal 33 "$(<"/sys/fs/cgroup$path/pids.max")"
+	# The cgroup namespace begins there, and further processes find the way.
+	as_alice exec "$CT" cat /proc/self/cgroup
+	equal "0::/" "$(<"$WORK/alice")"
+	as_alice exec "$CT" sh -c 'read -r n </sys/fs/cgroup/pids.current && echo $n'
+	equal 2 "$(<"$WORK/alice")"
+	as_alice update --pids-limit 44 "$CT"
+	equal 44 "$(<"/sys/fs/cgroup$path/pids.max")"
+	as_alice delete --force "$CT"
+	poll test ! -e "/sys/fs/cgroup$path"
+	[[ ! -e /run/user/$id/systemd/transient/rung-$CT.scope ]]
 }
