@@ -19,6 +19,12 @@ func (c *Container) Signal(sig unix.Signal) error {
 	if sig == unix.SIGKILL && !c.state.PrivatePID {
 		return c.SignalAll(sig)
 	}
+	return c.signalInit(sig)
+}
+
+// signalInit sends sig to the init process alone. It returns ErrNotRunning
+// where that has ended.
+func (c *Container) signalInit(sig unix.Signal) error {
 	init, err := c.state.Init.Open()
 	if err != nil || !c.state.Init.Alive() {
 		if err == nil {
@@ -40,8 +46,9 @@ func (c *Container) Signal(sig unix.Signal) error {
 	return nil
 }
 
-// SignalAll sends sig to every process of the container. It returns
-// ErrNotRunning where there is none.
+// SignalAll sends sig to every process of the container: to those of its
+// cgroup, and where it has none, to the init process. It returns ErrNotRunning
+// where there is none.
 func (c *Container) SignalAll(sig unix.Signal) error {
 	cg, err := cgroup.Load(c.state.Cgroup)
 	if err != nil {
@@ -51,10 +58,18 @@ func (c *Container) SignalAll(sig unix.Signal) error {
 	if err != nil {
 		return err
 	}
-	if len(pids) == 0 && !c.state.Init.Alive() {
+	alive := c.state.Init.Alive()
+	if len(pids) == 0 && !alive {
 		return ErrNotRunning
 	}
-	return cg.Signal(sig)
+	if err := cg.Signal(sig); err != nil || !alive || slices.Contains(pids, c.state.Init.Pid) {
+		return err
+	}
+	// Without privileges the container may have no cgroup, so nothing tells which processes are its own but for the first.
+	if err := c.signalInit(sig); err != nil && !errors.Is(err, ErrNotRunning) {
+		return err
+	}
+	return nil
 }
 
 // thaw lets a killed process of a cgroup v1 freezer die; it would only be

@@ -160,6 +160,23 @@ ranges() {
 	delete
 }
 
+# As in a pod of Podman's whose containers share their processes.
+@test "rootless: kill KILL of a container without a cgroup and without a pid namespace of its own" {
+	local init arguments
+	config 'del(.linux.namespaces[] | select(.type == "pid"))
+		| (.mounts[] | select(.destination == "/proc")) = {destination: "/proc", type: "none", source: "/proc", options: ["rbind"]}'
+	program sleep 1000
+	for arguments in "$CT KILL" "--all $CT KILL"; do
+		create
+		start
+		poll is_user_status running
+		init=$(user_state pid)
+		rung kill $arguments
+		wait_for_exit "$init"
+		delete
+	done
+}
+
 @test "rootless: a terminal" {
 	needs_program script
 	config '.process.terminal = true'
