@@ -28,8 +28,12 @@ needs() {
     engines  ctr                                 containerd
     engines  dockerd                             docker.io
     engines  docker                              docker-cli|docker.io
+    engines  docker-compose                      docker-compose
+    engines  iptables                            iptables
     engines  /usr/lib/cni/bridge                 containernetworking-plugins
     engines  podman                              podman
+    engines  /usr/lib/podman/netavark            netavark
+    engines  slirp4netns                         slirp4netns
     engines  newuidmap                           uidmap
     engines  debootstrap                         debootstrap
     engines  tmux                                tmux

@@ -2,13 +2,6 @@
 # What the tests of containerd's CRI plugin share: a containerd in a network namespace of its own, pods and containers as
 # a kubelet makes them, and the client.
 
-# make_host_network: the network namespace D/net, which is the host's for the daemon and its pods, so that there is nothing
-# of their bridge on the host. It outlives the daemon.
-make_host_network() {
-  touch "$D/net"
-  unshare --net="$D/net" ip link set lo up
-}
-
 # start_cri CONTAINERD: starts it with D/config.toml.
 start_cri() {
   background nsenter --net="$D/net" -- "$1" --config "$D/config.toml"

@@ -5,6 +5,7 @@
 # shellcheck disable=SC2016,SC2030,SC2031
 
 load helpers
+load docker
 
 setup_file() {
 	make_scratch dkr
@@ -33,39 +34,14 @@ setup() {
 }
 
 teardown() {
-	local ids
 	if [ -z "$BATS_TEST_COMPLETED" ]; then tail -n 5 "$D/daemon.log"; fi
-	mapfile -t ids < <(docker_ ps -aq)
-	if [ ${#ids[@]} -gt 0 ]; then docker_quiet rm -f "${ids[@]}"; fi
+	remove_containers
 	assert_clean "$D/exec/runtime-rung/moby"
 }
-
-# The client, bounded in time. --foreground leaves it the terminal, where there is one.
-docker_() { timeout --foreground -k 2 60 docker -H "unix://$D/d.sock" "$@"; }
-docker_quiet() { docker_ "$@" >/dev/null 2>&1; }
 
 # Options of every container: no network (there is no bridge).
 options=(--runtime rung --network none)
 export OPTIONS="${options[*]}"
-
-# box [OPTION...] IMAGE COMMAND...: docker run, with rung.
-box() {
-	# shellcheck disable=SC2086 # a list of words
-	docker_ run --rm $OPTIONS --name "$NAME" "$@"
-}
-
-# detached: as box, in the background, and it stays when it has ended.
-detached() { docker_ run -d "${options[@]}" --name "$NAME" "$@" >/dev/null; }
-
-# For the shells that some tests start in between.
-export -f docker_ box
-
-inspect() { docker_ inspect -f "$1" "$NAME"; }
-inspects() { [ "$(inspect "$1")" = "$2" ]; }
-logged() { docker_ logs "$NAME" 2>&1 | grep -q "$1"; }
-
-# limit V2FILE V1CONTROLLER V1FILE: of this test's container.
-limit() { limit_of "$TAG/$(inspect '{{.Id}}')" "$@"; }
 
 @test "docker: output and exit code 0" {
 	run box box:1 echo hello
@@ -413,14 +389,14 @@ other"
 	[ -z "$(processes_left)" ]
 }
 
-@test "docker: ten containers at once" {
+@test "docker: twenty containers at once" {
 	local i code pids=() name=$NAME
-	for i in $(seq 10); do
+	for i in $(seq 20); do
 		NAME=$name-$i
 		box box:1 sh -c "sleep 0.2; exit $i" 3>&- &
 		pids+=($!)
 	done
-	for i in $(seq 10); do
+	for i in $(seq 20); do
 		code=0
 		wait "${pids[i - 1]}" || code=$?
 		[ "$code" -eq "$i" ]

@@ -65,7 +65,18 @@ build_containerd2() {
     -tags no_btrfs,no_zfs,no_devmapper,no_erofs,no_blockfile -o "$D/bin/" tool
 }
 
-gone() { ! kill -0 "$1" 2>/dev/null; }
+# make_host_network: the network namespace D/net, which is the host's for the daemon and its containers, so that there is nothing
+# of their bridge on the host. It outlives the daemon.
+make_host_network() {
+  touch "$D/net"
+  unshare --net="$D/net" ip link set lo up
+}
+
+# gone PID: the process has ended, whether or not somebody has asked for its exit code.
+gone() {
+  local stat
+  ! stat=$(cat "/proc/$1/stat" 2>/dev/null) || [[ ${stat##*) } == [ZX]* ]]
+}
 
 # stop_daemon: ends what background started, politely first.
 stop_daemon() {
@@ -175,6 +186,7 @@ remove_scratch() {
   )
   if [ -n "$left" ]; then
     echo "a cgroup or a process was left: $left" >&2
+    processes_left | while read -r pid _; do kill -9 "$pid"; done
     status=1
   fi
   # The parent group belongs to the engine's namespace, not to a container: engines leave it.

@@ -12,5 +12,6 @@ RUNG=$(realpath "${RUNG:-../../rung}")
 export RUNG
 # No test may hang: each has this many seconds.
 export BATS_TEST_TIMEOUT=${BATS_TEST_TIMEOUT:-120}
-[ $# -gt 0 ] || set -- containerd.bats cri.bats cri2.bats docker.bats podman.bats gorunc.bats distro.bats pages.bats
+[ $# -gt 0 ] || set -- containerd.bats cri.bats cri2.bats docker.bats docker-default.bats docker-userns.bats podman.bats \
+  podman-pods.bats gorunc.bats distro.bats pages.bats
 exec ../../scripts/bats.sh engines "$@"
