@@ -3,99 +3,20 @@
 # calls rung as it calls runc.
 #
 # The scripts in single quotes are for the shell in the container; NAME belongs to the test that sets it.
-# shellcheck disable=SC2016,SC2030,SC2031
+# DOES is as_root or as_user.
+# shellcheck disable=SC2016,SC2030,SC2031,SC2086
 
 load helpers
+load podman
 
 setup_file() {
 	make_scratch pod
-	chmod 755 "$D"
-	cp "$RUNG" "$D/rung"
-	# For root, whose other containers are in the same folder otherwise.
-	printf '#!/bin/sh\nexec %s --root %s "$@"\n' "$D/rung" "$D/state" >"$D/rung-root"
-	chmod 755 "$D/rung-root"
-	make_rootfs "$D/rootfs"
-	tar -C "$D/rootfs" -cf "$D/image.tar" .
-	LOGIN=rungtest$((RANDOM % 10000))
-	export LOGIN
-	useradd --no-create-home --home-dir "$D/home" "$LOGIN"
-	mkdir -m 700 "$D/home" "$D/run"
-	chown "$LOGIN:" "$D/home" "$D/run"
-	as_root import "$D/image.tar" box:1 >/dev/null 2>&1
-	as_user import "$D/image.tar" box:1 >/dev/null 2>&1
+	prepare_podman
 }
 
-teardown_file() {
-	local failed=0 pause dir
-	# The process that keeps the user's namespaces between two calls of Podman.
-	if pause=$(cat "$D/run/libpod/tmp/pause.pid" 2>/dev/null); then
-		kill -9 "$pause"
-		eventually 5 gone "$pause" || failed=1
-	fi
-	chown -R root: "$D/home" "$D/run"
-	remove_scratch || failed=1
-	userdel "$LOGIN" || failed=1
-	# Podman makes these where the controller is not mounted.
-	for dir in /sys/fs/cgroup/*; do
-		[ "$(stat -f -c %T "$dir")" != tmpfs ] || [ -L "$dir" ] || rmdir --ignore-fail-on-non-empty "$dir" 2>/dev/null || true
-	done
-	return "$failed"
-}
-
-setup() {
-	export NAME=c$BATS_TEST_NUMBER
-	DOES=as_root
-	[[ $BATS_TEST_DESCRIPTION != *rootless* ]] || DOES=as_user
-	export DOES
-}
-
-teardown() {
-	$DOES rm -af -t 0 >/dev/null 2>&1
-	eventually 5 no_conmon
-	assert_clean "$D/state" "$D/run/rung"
-}
-
-# no_conmon: takes away the cgroup of conmon, which Podman leaves; where a controller is not mounted it is a plain folder.
-no_conmon() {
-	local dir left=0
-	for dir in /sys/fs/cgroup/{,*/}"$TAG"/conmon; do
-		[ -d "$dir" ] || continue
-		if [ "$(stat -f -c %T "$dir")" = tmpfs ]; then rm -rf "${dir%/*}"; else rmdir "$dir" 2>/dev/null || left=1; fi
-	done
-	return "$left"
-}
-
-# The client, bounded in time: the host's root, with folders of its own.
-as_root() {
-	timeout --foreground -k 2 60 podman --root "$D/storage" --runroot "$D/runroot" --tmpdir "$D/tmp" --storage-driver=vfs \
-		--cgroup-manager=cgroupfs --events-backend=file --runtime "$D/rung-root" "$@"
-}
-
-# The same as a user who has nothing but subordinate ids.
-as_user() {
-	(
-		cd /
-		setpriv --reuid "$LOGIN" --regid "$LOGIN" --init-groups --inh-caps=-all env -i HOME="$D/home" XDG_RUNTIME_DIR="$D/run" PATH="$PATH" \
-			timeout --foreground -k 2 60 podman --storage-driver=vfs --cgroup-manager=cgroupfs --events-backend=file --runtime "$D/rung" "$@"
-	)
-}
-
-# Options of every container. Hosts without CAP_SYS_RESOURCE refuse Podman's own limits.
-options=(--network=none --ulimit nofile=1024:1024 --ulimit nproc=10000:10000)
-export OPTIONS="${options[*]}"
-
-# box [OPTION...] IMAGE COMMAND...: podman run.
-box() {
-	local parent=()
-	[ "$DOES" = as_user ] || parent=(--cgroup-parent "/$TAG")
-	# shellcheck disable=SC2086 # a list of words
-	$DOES run --name "$NAME" $OPTIONS "${parent[@]}" "$@"
-}
-
-# For the shells that some tests start in between.
-export -f as_root as_user box
-
-state_is() { [ "$($DOES inspect -f '{{.State.Status}}' "$NAME")" = "$1" ]; }
+teardown_file() { end_podman; }
+setup() { prepare_test; }
+teardown() { end_test; }
 
 # What every kind of user can do.
 
@@ -134,13 +55,235 @@ a_terminal() {
 	said "40 120"
 }
 
+logs_and_exec() {
+	box -d box:1 sh -c 'echo out; echo err >&2; while [ ! -e /tmp/there ]; do sleep 0.05; done; echo seen; exec sleep 100' >/dev/null
+	run --separate-stderr $DOES logs "$NAME"
+	[ "$output" = out ]
+	# shellcheck disable=SC2154 # comes from --separate-stderr
+	[ "$stderr" = err ]
+	$DOES exec -d "$NAME" sh -c 'touch /tmp/there; exec sleep 600' >/dev/null
+	eventually 10 logged seen
+	run $DOES top "$NAME" args
+	ended 0
+	said "sleep 100"
+	said "sleep 600"
+	run on_terminal "$DOES exec -it $NAME sh -c 'tty; exit 4'"
+	ended 4
+	said /dev/pts/
+	run bash -c "echo a line | $DOES exec -i $NAME cat"
+	shows "a line"
+	run -127 $DOES exec "$NAME" nosuch
+	run $DOES exec "$NAME" /etc/passwd
+	ended 126
+	said "permission denied"
+}
+
+logged() { $DOES logs "$NAME" 2>&1 | grep -q "$1"; }
+
+stop_and_kill() {
+	box -d box:1 sh -c 'exec sleep 100' >/dev/null
+	$DOES stop -t 1 "$NAME" >/dev/null 2>&1
+	inspects '{{.State.ExitCode}}' 137
+	$DOES rm "$NAME" >/dev/null
+	box -d box:1 sh -c 'trap "exit 9" USR1; echo ready; while :; do sleep 0.05; done' >/dev/null
+	eventually 10 logged ready
+	$DOES kill -s USR1 "$NAME" >/dev/null
+	[ "$($DOES wait "$NAME")" = 9 ]
+}
+
+inspects() { [ "$($DOES inspect -f "$1" "$NAME")" = "$2" ]; }
+
+a_restart_policy() {
+	box -d --restart on-failure:2 box:1 sh -c 'echo try; exit 1' >/dev/null
+	eventually 20 inspects '{{.RestartCount}} {{.State.Status}}' "2 exited"
+	[ "$($DOES logs "$NAME" | grep -c try)" -eq 3 ]
+}
+
+mounts_and_roots() {
+	mkdir -m 755 "$D/$NAME"
+	echo from the host >"$D/$NAME/file"
+	run box --rm --read-only --tmpfs /scratch:size=1m -v "$D/$NAME:/mnt:ro" box:1 \
+		sh -c 'cat /mnt/file; touch /mnt/x; touch /x; touch /scratch/x && df -k /scratch | tail -n 1 | awk "{ print \$2 }"'
+	ended 0
+	said "from the host"
+	said "/mnt/x: Read-only file system"
+	said "/x: Read-only file system"
+	said 1024
+}
+
+users_and_privileges() {
+	run box --rm -u joe --cap-drop all --security-opt no-new-privileges box:1 \
+		sh -c 'id; sed -n "s/^CapBnd:\t//p; s/^NoNewPrivs:\t//p; s/^Seccomp:\t//p" /proc/self/status; unshare -m true'
+	ended 1
+	said "uid=1000(joe) gid=1000(joe)"
+	said "10(wheel)"
+	said $'0000000000000000\n1\n2\n'
+	said "Operation not permitted"
+	run box --rm --cap-add SYS_ADMIN --security-opt seccomp=unconfined box:1 \
+		sh -c 'mount -t tmpfs tmpfs /tmp && echo mounted; grep ^Seccomp: /proc/self/status'
+	shows "mounted
+$(printf 'Seccomp:\t0')"
+}
+
+namespaces_of_others() {
+	box -d box:1 sleep 100 >/dev/null
+	local first=$NAME
+	NAME=$NAME-other
+	run $DOES run --rm $LIMITS --network "container:$first" --pid "container:$first" --ipc "container:$first" box:1 \
+		sh -c 'tr "\0" " " </proc/1/cmdline; readlink /proc/self/ns/net'
+	shows "sleep 100 $(readlink "/proc/$($DOES inspect -f '{{.State.Pid}}' "$first")/ns/net")"
+}
+
+# at_once N: so many containers together.
+at_once() {
+	local i code pids=() name=$NAME
+	for i in $(seq "$1"); do
+		NAME=$name-$i
+		box --rm box:1 sh -c "sleep 0.2; exit $i" 3>&- &
+		pids+=($!)
+	done
+	for i in $(seq "$1"); do
+		code=0
+		wait "${pids[i - 1]}" || code=$?
+		[ "$code" -eq "$i" ]
+	done
+}
+
+a_health_check() {
+	box -d --health-cmd 'test -e /tmp/healthy' --health-interval disable box:1 sleep 100 >/dev/null
+	run $DOES healthcheck run "$NAME"
+	ended 1
+	$DOES exec "$NAME" touch /tmp/healthy
+	$DOES healthcheck run "$NAME"
+	inspects '{{.State.Health.Status}}' healthy
+}
+
+# There is no daemon; what waits for the container is conmon.
+a_dead_conmon() {
+	box -d box:1 sleep 100 >/dev/null
+	local conmon pid
+	conmon=$(cat "$($DOES inspect -f '{{.ConmonPidFile}}' "$NAME")")
+	pid=$($DOES inspect -f '{{.State.Pid}}' "$NAME")
+	kill -9 "$conmon"
+	eventually 10 gone "$conmon"
+	state_is running
+	run $DOES exec "$NAME" echo still here
+	shows "still here"
+	local id
+	id=$($DOES inspect -f '{{.Id}}' "$NAME")
+	$DOES rm -f -t 0 "$NAME" >/dev/null
+	eventually 10 gone "$pid"
+	# It was conmon's part to have the runtime delete the container; Podman forgets that, and an administrator may do it.
+	if [ "$DOES" = as_root ]; then "$D/rung-root" delete --force "$id"; else as_user unshare "$D/rung" delete --force "$id"; fi
+}
+
 @test "podman: output and exit codes" { outputs_and_exit_codes; }
 @test "podman: run, exec, stop, start, kill and rm" { the_life_of_a_container; }
 @test "podman: -t gives a terminal" { a_terminal; }
 
+@test "podman: logs, and exec: detached, on a terminal, with input, of nothing" { logs_and_exec; }
+@test "podman: stop kills what does not listen; kill with a signal" { stop_and_kill; }
+@test "podman: the restart policy starts it again" { a_restart_policy; }
+@test "podman: --read-only, --tmpfs, a volume" { mounts_and_roots; }
+@test "podman: users, capabilities, no new privileges, seccomp" { users_and_privileges; }
+@test "podman: namespaces of another container" { namespaces_of_others; }
+@test "podman: twenty containers at once" { at_once 20; }
+@test "podman: a health check" { a_health_check; }
+@test "podman: conmon killed with -9" { a_dead_conmon; }
+
+@test "podman: namespaces of the host" {
+	run as_root run --rm --name "$NAME" $LIMITS --cgroup-parent "/$TAG" --network host --pid host --ipc host --uts host box:1 \
+		sh -c 'for kind in pid net ipc uts; do readlink /proc/self/ns/$kind; done'
+	shows "$(readlink /proc/self/ns/{pid,net,ipc,uts})"
+}
+
+@test "podman: pause and unpause" {
+	box -d box:1 sh -c 'while :; do echo tick; sleep 0.05; done' >/dev/null
+	as_root pause "$NAME" >/dev/null
+	state_is paused
+	local ticks
+	ticks=$(as_root logs "$NAME" | wc -l)
+	sleep 0.3
+	[ "$(as_root logs "$NAME" | wc -l)" -eq "$ticks" ]
+	as_root unpause "$NAME" >/dev/null
+	state_is running
+	eventually 10 logged_more_than "$ticks"
+}
+
+logged_more_than() { [ "$(as_root logs "$NAME" | wc -l)" -gt "$1" ]; }
+
+@test "podman: stats, and an update of limits" {
+	box -d --memory 64m --pids-limit 20 box:1 sleep 600 >/dev/null
+	run as_root stats --no-stream --format '{{.Name}} {{.MemUsage}} {{.PIDs}}' "$NAME"
+	ended 0
+	[[ $output =~ ^"$NAME"\ [0-9.]+[kM]?B\ /\ 67\.11MB\ 1$ ]]
+	as_root update --memory 96m --cpus 0.5 "$NAME" >/dev/null
+	[ "$(limit memory.max memory memory.limit_in_bytes)" = $((96 << 20)) ]
+	[[ $(limit cpu.max cpu cpu.cfs_quota_us) =~ ^50000 ]]
+	[ "$(limit pids.max pids pids.max)" = 20 ]
+}
+
+# limit V2FILE V1CONTROLLER V1FILE: of the container of root's that is named NAME.
+limit() { limit_of "$TAG/libpod-$(as_root inspect -f '{{.Id}}' "$NAME")" "$@"; }
+
+@test "podman: --memory is in force, and seen when it kills" {
+	# conmon is told of it while the container lives.
+	box -d --memory 16m box:1 sh -c 'dd if=/dev/zero of=/dev/null bs=64M count=1; code=$?; sleep 1; exit $code' >/dev/null
+	[ "$(as_root wait "$NAME")" = 137 ]
+	# Debian 12's conmon writes that down in the folder that Podman was called from, where Podman does not look.
+	[ -e "$D/oom" ] || inspects '{{.State.OOMKilled}}' true
+}
+
+@test "podman: --pids-limit refuses the fork that is one too many" {
+	run box --rm --pids-limit 8 box:1 sh -c 'for i in $(seq 20); do sleep 1 & done'
+	said "can't fork"
+}
+
+@test "podman: its service killed with -9: the containers run on, and are found again" {
+	serve
+	remote run -d --name "$NAME" box:1 sh -c 'trap "exit 6" TERM; while :; do sleep 0.05; done' >/dev/null
+	local pid
+	pid=$(remote inspect -f '{{.State.Pid}}' "$NAME")
+	crash_daemon
+	[ -d "/proc/$pid" ]
+	serve
+	[ "$(remote inspect -f '{{.State.Pid}} {{.State.Status}}' "$NAME")" = "$pid running" ]
+	# Not by the service, whose conmon of an exec stays for five minutes after its end.
+	run as_root exec "$NAME" echo still here
+	shows "still here"
+	remote stop -t 10 "$NAME" >/dev/null
+	[ "$(remote inspect -f '{{.State.ExitCode}}' "$NAME")" = 6 ]
+	stop_daemon
+}
+
+serve() {
+	rm -f "$D/podman.sock"
+	background podman $ROOT_OPTIONS system service --time 0 "unix://$D/podman.sock"
+	await_daemon remote_answers
+}
+
+remote_answers() { remote version >/dev/null 2>&1; }
+
+# remote COMMAND [OPTION...]: the client of Podman's service.
+remote() {
+	local command=$1 options=()
+	shift
+	# shellcheck disable=SC2206 # a list of words
+	[ "$command" != run ] || options=($OPTIONS --cgroup-parent "/$TAG")
+	timeout -k 2 60 podman --remote --url "unix://$D/podman.sock" "$command" "${options[@]}" "$@"
+}
+
+@test "podman: --userns auto" {
+	printf '[storage]\ndriver = "vfs"\nrunroot = "%s"\ngraphroot = "%s"\n[storage.options]\nroot-auto-userns-user = "%s"\n' \
+		"$D/runroot" "$D/storage" "$LOGIN" >"$D/storage.conf"
+	CONTAINERS_STORAGE_CONF=$D/storage.conf run box --rm --userns auto:size=500 box:1 cat /proc/self/uid_map
+	ended 0
+	[[ $output =~ ^\ *0\ +[1-9][0-9]+\ +500$ ]]
+}
+
 @test "podman: limits reach the cgroup" {
 	box -d --pids-limit 77 box:1 sleep 100 >/dev/null
-	run limit_of "$TAG/libpod-$(as_root inspect -f '{{.Id}}' "$NAME")" pids.max pids pids.max
+	run limit pids.max pids pids.max
 	shows 77
 }
 
@@ -164,6 +307,16 @@ a_terminal() {
 @test "podman: rootless: output and exit codes" { outputs_and_exit_codes; }
 @test "podman: rootless: run, exec, stop, start, kill and rm" { the_life_of_a_container; }
 @test "podman: rootless: -t gives a terminal" { a_terminal; }
+
+@test "podman: rootless: logs, and exec: detached, on a terminal, with input, of nothing" { logs_and_exec; }
+@test "podman: rootless: stop kills what does not listen; kill with a signal" { stop_and_kill; }
+@test "podman: rootless: the restart policy starts it again" { a_restart_policy; }
+@test "podman: rootless: --read-only, --tmpfs, a volume" { mounts_and_roots; }
+@test "podman: rootless: users, capabilities, no new privileges, seccomp" { users_and_privileges; }
+@test "podman: rootless: namespaces of another container" { namespaces_of_others; }
+@test "podman: rootless: ten containers at once" { at_once 10; }
+@test "podman: rootless: a health check" { a_health_check; }
+@test "podman: rootless: conmon killed with -9" { a_dead_conmon; }
 
 @test "podman: rootless: root in the container is the user, and others are the user's subordinate ids" {
 	run box --rm box:1 cat /proc/self/uid_map
