@@ -45,7 +45,7 @@ test-unit: deps-test ## the Go tests, with their counts
 test-integration: deps-test rung ## bats tests of the binary (root)
 	@RUNG=$(CURDIR)/rung tests/integration/run.sh
 
-test-engines: deps-engines rung ## rung under real containerd, Docker and Podman, and a whole Debian inside (root)
+test-engines: deps-engines rung ## rung under real containerd, CRI, Docker and Podman, and a whole Debian inside (root)
 	@RUNG=$(CURDIR)/rung tests/engines/run.sh
 
 # PASS="unit" picks passes (see tests/vm/run.sh), TESTS="cgroups.bats rootless/update.bats" files of tests/integration,

@@ -12,12 +12,17 @@ IMAGE=docker.io/library/box:1
 setup_file() {
 	make_scratch ctr
 	# Nothing of a containerd that the machine may have is touched: its folders and its socket are elsewhere.
-	printf 'version = 2\ndisabled_plugins = ["io.containerd.grpc.v1.cri"]\n' >"$D/config.toml"
-	background containerd --config "$D/config.toml" --root "$D/root" --state "$D/state" --address "$D/c.sock"
-	await_daemon ctr_quiet version
+	printf '%s\n' 'version = 2' 'disabled_plugins = ["io.containerd.grpc.v1.cri"]' \
+		'[plugins."io.containerd.internal.v1.restart"]' 'interval = "1s"' >"$D/config.toml"
+	start_containerd
 	make_rootfs "$D/rootfs"
 	make_image "$D/rootfs" "$D/image.tar"
 	ctr_ image import --snapshotter native "$D/image.tar" >/dev/null
+}
+
+start_containerd() {
+	background containerd --config "$D/config.toml" --root "$D/root" --state "$D/state" --address "$D/c.sock"
+	await_daemon ctr_quiet version
 }
 
 teardown_file() {
@@ -281,14 +286,14 @@ log_grew() { [ "$(wc -l <"$D/$ID.log")" -gt "$1" ]; }
 	eventually 10 gone "$pid"
 }
 
-@test "containerd: ten containers at once" {
+@test "containerd: twenty containers at once" {
 	local i code pids=() name=$ID
-	for i in $(seq 10); do
+	for i in $(seq 20); do
 		ID=$name-$i
 		box -- sh -c "sleep 0.2; exit $i" 3>&- &
 		pids+=($!)
 	done
-	for i in $(seq 10); do
+	for i in $(seq 20); do
 		code=0
 		wait "${pids[i - 1]}" || code=$?
 		[ "$code" -eq "$i" ]
@@ -363,4 +368,82 @@ export -f exec_in
 	said "executable file not found"
 	ctr_ task kill -s KILL "$ID"
 	eventually 10 is_stopped
+}
+
+@test "containerd: a task that is asked to end may do so in its own way" {
+	detached -- sh -c 'trap "echo asked; exit 6" TERM; echo ready; while :; do sleep 0.05; done'
+	eventually 10 grep -q ready "$D/$ID.log"
+	ctr_ task kill "$ID"
+	eventually 10 is_stopped
+	grep -q asked "$D/$ID.log"
+	run ctr_ task rm "$ID"
+	said "exit code 6"
+}
+
+@test "containerd: no new privileges, but where they are allowed" {
+	run box -- sed -n 's/^NoNewPrivs:\t//p' /proc/self/status
+	shows 1
+	run box --allow-new-privs -- sed -n 's/^NoNewPrivs:\t//p' /proc/self/status
+	shows 0
+}
+
+@test "containerd: namespaces of another container" {
+	detached -- sleep 100
+	local pid kind options=()
+	pid=$(task_pid)
+	for kind in ipc uts pid; do options+=(--with-ns "$kind:/proc/$pid/ns/$kind"); done
+	ID=$ID-other
+	run box "${options[@]}" -- sh -c 'for kind in ipc uts pid; do readlink /proc/self/ns/$kind; done; tr "\0" " " </proc/1/cmdline'
+	shows "$(readlink "/proc/$pid/ns/"{ipc,uts,pid})
+sleep 100 "
+}
+
+# A whole config.json, such as rung writes it, for what ctr has no option for.
+@test "containerd: --config: a user, a limit of processes, a tmpfs" {
+	mkdir "$D/spec"
+	"$RUNG" spec --bundle "$D/spec"
+	jq --arg root "$D/rootfs" --arg group "/$TAG/$ID" '.root.path = $root | .process.terminal = false
+		| .process.user = {uid: 1000, gid: 1000, additionalGids: [10]}
+		| .process.args = ["sh", "-c", "id -u; id -G; df -k /scratch | tail -n 1 | awk \"{ print \\$2 }\"; for i in $(seq 20); do sleep 1 & done"]
+		| .linux.cgroupsPath = $group | .linux.resources.pids.limit = 10
+		| .mounts += [{destination: "/tmp", type: "tmpfs", source: "tmpfs", options: ["size=1m"]}]' \
+		"$D/spec/config.json" | sed 's#/scratch#/tmp#' >"$D/spec/changed.json"
+	run ctr_ run --rm --runc-binary "$RUNG" --runc-root "$D/runc" --config "$D/spec/changed.json" "$ID"
+	said "1000
+1000 10
+1024"
+	said "can't fork"
+}
+
+@test "containerd: its restart monitor starts a task again" {
+	detached --label containerd.io/restart.status=running -- sh -c 'echo started; exec sleep 100'
+	local first
+	first=$(task_pid)
+	ctr_ task kill -s KILL "$ID"
+	eventually 30 runs_anew "$first"
+	ctr_ container label "$ID" containerd.io/restart.status=stopped >/dev/null
+	eventually 30 has_no_running_task
+}
+
+runs_anew() { [ "$(task_status)" = RUNNING ] && [ "$(task_pid)" != "$1" ]; }
+has_no_running_task() { [ "$(task_status)" != RUNNING ]; }
+
+@test "containerd: killed with -9: the task runs on, and is found again" {
+	detached -- sh -c 'trap "echo asked; exit 6" TERM; while :; do echo tick; sleep 0.05; done'
+	local pid ticks
+	pid=$(task_pid)
+	crash_daemon
+	ticks=$(wc -l <"$D/$ID.log")
+	eventually 5 log_grew "$ticks"
+	start_containerd
+	[ "$(task_status) $(task_pid)" = "RUNNING $pid" ]
+	run exec_in -- echo still here
+	shows "still here"
+	ctr_ task kill "$ID"
+	eventually 10 is_stopped
+	run ctr_ task rm "$ID"
+	said "exit code 6"
+	ID=$ID-next
+	run box -- echo a further one
+	shows "a further one"
 }
