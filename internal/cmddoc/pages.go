@@ -224,6 +224,10 @@ Programs that have files of a removed mount open keep them. No symbolic link is 
 and its limits as config.json says, the state folder, the mount points. Standard streams that were pipes are those of rung now.
 The hooks prestart and createRuntime are run when the namespaces are there, and poststop when the container is deleted.
 
+Whoever has written the images decides which processes are made, and with which privileges: config.json does not take any from
+them. Restore images of others only if you would run their programs as root. In a container with a user namespace CRIU opens the images,
+and files that are standard streams, as the container's root, who has to be allowed to.
+
 The host has to have what the processes rely on: the same processor or a better one, the kernel's features, CRIU 3.0 or newer (3.11
 for a network namespace and 3.15 for a pid namespace that is joined, 3.16 for --lsm-profile).`,
 		exit: programExit + ` 1 if it was not restored. With --detach 0 when it goes on.`,

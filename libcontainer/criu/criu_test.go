@@ -5,6 +5,7 @@ import (
 	"io"
 	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -204,6 +205,75 @@ func TestGivenMounts(t *testing.T) {
 	}
 	if got["/data/own"] != "" {
 		t.Errorf("a mount of the container's own is said to come from %q", got["/data/own"])
+	}
+}
+
+func TestStreams(t *testing.T) {
+	// All of this process's streams are on mounts that it sees, or pipes.
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	defer w.Close()
+	cmd := exec.Command("sleep", "100")
+	cmd.Stdin = r
+	cmd.Stdout, err = os.Create(filepath.Join(t.TempDir(), "out"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd.Stderr = w
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }()
+	pid := cmd.Process.Pid
+	pipe := Pipes([]*os.File{r})[0]
+	if got, err := ViewOf(pid).Streams(pid, []string{pipe, "", ""}); err != nil || !slices.Equal(got, []string{pipe, "", pipe}) {
+		t.Errorf("got %q, %v; want the pipe %s twice", got, err, pipe)
+	}
+	if got, err := ViewOf(pid).Streams(pid, nil); err != nil || !slices.Equal(got, []string{"", "", ""}) {
+		t.Errorf("a pipe of its own making: got %q, %v", got, err)
+	}
+	// A container that does not see the file's mount.
+	v := View{Root: "/", Mountinfo: filepath.Join(t.TempDir(), "none")}
+	if err := os.WriteFile(v.Mountinfo, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	got, err := v.Streams(pid, nil)
+	var st unix.Stat_t
+	if serr := unix.Stat(cmd.Stdout.(*os.File).Name(), &st); serr != nil {
+		t.Fatal(serr)
+	}
+	if err != nil || !strings.HasPrefix(got[1], "file[") || !strings.HasSuffix(got[1], ":"+strconv.FormatUint(st.Ino, 16)+"]") {
+		t.Errorf("a file from outside: got %q, %v", got, err)
+	}
+}
+
+func TestExiting(t *testing.T) {
+	cmd := exec.Command("true")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	fd, err := unix.PidfdOpen(cmd.Process.Pid, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+	for {
+		if n, err := unix.Poll(fds, 10_000); n == 1 {
+			break
+		} else if err != unix.EINTR {
+			t.Fatal("true does not end")
+		}
+	}
+	if !exiting(cmd.Process.Pid) {
+		t.Error("a zombie is not said to be exiting")
+	}
+	_ = cmd.Wait()
+	if exiting(os.Getpid()) || exiting(cmd.Process.Pid) {
+		t.Error("a process that lives, or is gone, is said to be exiting")
 	}
 }
 
