@@ -5,9 +5,16 @@ package stub
 import (
 	"bytes"
 	"unsafe"
+
+	"golang.org/x/sys/unix"
 )
 
 const supported = true
+
+// mapPlan maps the file fd where a plan belongs, without what an earlier one was.
+func (p *Program) mapPlan(fd int) {
+	p.Call(unix.SYS_MMAP, planAddr, planSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_FIXED, uintptr(fd))
+}
 
 // codeAddr returns the address of the machine code, which is a part of this
 // program's that is never run here. It does not depend on where it lies, and

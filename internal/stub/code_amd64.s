@@ -21,8 +21,12 @@ walk:
 	XORL R9, R9
 	MOVQ 48(BX), R14
 	CMPQ R14, $2
-	JNE  enter
+	JNE  mem
 	MOVQ R12, DI
+mem:
+	CMPQ R14, $7
+	JNE  enter
+	MOVLQSX (DI), DI
 enter:
 	SYSCALL
 	MOVQ AX, R12
@@ -33,6 +37,8 @@ enter:
 	TESTQ AX, AX
 	JEQ  end
 path:
+	CMPQ R14, $6
+	JEQ  jump
 	CMPQ R14, $4
 	JNE  next
 	MOVQ 8(BX), CX
@@ -40,6 +46,10 @@ path:
 	JNE  outside
 next:
 	ADDQ $56, BX
+	JMP  walk
+jump:
+	MOVQ 16(BX), R13
+	MOVQ 0(R13), BX
 	JMP  walk
 failed:
 	CMPQ R14, $1

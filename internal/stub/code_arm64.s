@@ -21,8 +21,12 @@ walk:
 	MOVD $0, R5
 	MOVD 48(R20), R21
 	CMP  $2, R21
-	BNE  enter
+	BNE  mem
 	MOVD R22, R0
+mem:
+	CMP  $7, R21
+	BNE  enter
+	MOVW (R0), R0
 enter:
 	SVC
 	MOVD R0, R22
@@ -32,6 +36,8 @@ enter:
 	BNE  path
 	CBZ  R0, end
 path:
+	CMP  $6, R21
+	BEQ  jump
 	CMP  $4, R21
 	BNE  next
 	MOVD 8(R20), R1
@@ -40,6 +46,10 @@ path:
 	BNE  outside
 next:
 	ADD  $56, R20
+	B    walk
+jump:
+	MOVD 16(R20), R19
+	MOVD 0(R19), R20
 	B    walk
 failed:
 	CMP  $1, R21

@@ -7,4 +7,6 @@ const (
 	machine   = 0
 )
 
+func (p *Program) mapPlan(int) {}
+
 func machineCode() []byte { return nil }

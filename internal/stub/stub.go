@@ -27,11 +27,13 @@ import (
 // Supported tells whether this architecture has the machine code.
 const Supported = supported
 
-// Where the program's two parts are in its memory. Any address will do that is
-// no multiple of less than the largest page (64 KiB on arm64).
+// Where the program's parts are in its memory. Any address will do that is a
+// multiple of the largest page (64 KiB on arm64).
 const (
 	textAddr = 0x400000
 	dataAddr = 0x500000
+	planAddr = 0x10000000
+	planSize = 0x400000
 	pageSize = 0x10000
 )
 
@@ -53,6 +55,12 @@ const (
 	absolute
 	// look goes on after ENOENT, EACCES and ENOTDIR.
 	look
+	// jump is must, and goes on with the list whose header is at its second
+	// argument.
+	jump
+	// fromMem is must, with what its first argument points to in its place, an
+	// int.
+	fromMem
 )
 
 // call is one system call, as it lies in the program's memory.
@@ -98,15 +106,17 @@ func ReadReport(r io.Reader) (Report, error) {
 // Program is such a program in the making. It is a sys.Caller: the calls of the
 // steps that it is handed to are written down.
 type Program struct {
+	// base is where the header lies, with the memory and then the calls behind.
+	base  uint64
 	calls []call
 	mem   []byte
 }
 
-// memAddr is where the memory begins; the calls lie behind it.
-const memAddr = dataAddr + uint64(headerSize)
-
 // New returns a program without calls.
-func New() *Program { return new(Program) }
+func New() *Program { return &Program{base: dataAddr} }
+
+// NewPlan returns a list that a program gets later; see Follow and Data.
+func NewPlan() *Program { return &Program{base: planAddr} }
 
 func (p *Program) add(k kind, nr uintptr, args []uintptr) unix.Errno {
 	c := call{nr: uint64(nr), kind: k}
@@ -146,12 +156,28 @@ func (p *Program) Rlimit(resource int, soft, hard uint64) unix.Errno {
 	return p.Call(unix.SYS_PRLIMIT64, 0, uintptr(resource), p.Mem(sys.Bytes(&limit)))
 }
 
+// Receive adds the taking of a descriptor that comes with a byte over the socket fd.
+// It becomes each of the descriptors to.
+func (p *Program) Receive(fd int, to []int) {
+	var control [unix.SizeofCmsghdr + 8]byte
+	at := p.Mem(control[:])
+	iov := [2]uint64{uint64(p.Mem(make([]byte, 1))), 1}
+	// struct msghdr
+	header := [7]uint64{2: uint64(p.Mem(sys.Bytes(&iov))), 3: 1, 4: uint64(at), 5: uint64(len(control))}
+	p.add(read, unix.SYS_RECVMSG, []uintptr{uintptr(fd), p.Mem(sys.Bytes(&header)), unix.MSG_CMSG_CLOEXEC})
+	received := at + unix.SizeofCmsghdr
+	for _, fd := range to {
+		p.add(fromMem, unix.SYS_DUP3, []uintptr{received, uintptr(fd), 0})
+	}
+	p.add(fromMem, unix.SYS_CLOSE, []uintptr{received})
+}
+
 // Mem copies b into the program's memory, and returns its address there.
 func (p *Program) Mem(b []byte) uintptr {
 	for len(p.mem)%8 != 0 {
 		p.mem = append(p.mem, 0)
 	}
-	at := memAddr + uint64(len(p.mem))
+	at := p.base + uint64(headerSize+len(p.mem))
 	p.mem = append(p.mem, b...)
 	return uintptr(at)
 }
@@ -160,30 +186,53 @@ func (p *Program) Mem(b []byte) uintptr {
 func (p *Program) Ready(fd int) { p.report(must, fd) }
 
 func (p *Program) report(k kind, fd int) {
-	p.add(k, unix.SYS_WRITE, []uintptr{uintptr(fd), dataAddr + unsafe.Offsetof(header{}.report), uintptr(reportSize)})
+	p.add(k, unix.SYS_WRITE, []uintptr{uintptr(fd), uintptr(p.base) + unsafe.Offsetof(header{}.report), uintptr(reportSize)})
 }
 
 // File returns the program as a sealed file without a name, to be executed with
 // any arguments. A call that fails has it report to the descriptor fd, and exit.
 func (p *Program) File(fd int) (*os.File, error) {
-	failed := len(p.calls)
-	p.report(try, fd)
-	p.add(must, unix.SYS_EXIT_GROUP, []uintptr{127})
-	f, err := memfd()
+	f, err := Memfd()
 	if err != nil {
 		return nil, errdefs.Doing(err, "make the program that becomes the container's")
 	}
-	text, data := p.image(failed)
-	if err := write(f, text, data); err != nil {
+	data := p.data(fd)
+	if err := write(f, append(elfHeaders(len(data)), machineCode()...), data); err != nil {
 		f.Close()
 		return nil, errdefs.Doing(err, "write the program that becomes the container's")
 	}
 	return f, nil
 }
 
-// memfd makes the file. MFD_EXEC (6.3) says what hosts with vm.memfd_noexec=1
+// Follow has the program report to the descriptor report that it is ready, and, when
+// somebody writes a byte to the other end of the pipe goFD, make the calls of the
+// plan that is the content of the file fd by then. A plan ends with another program,
+// or with Back. Its file is not to be written to before the next report, as it is
+// where the program finds it.
+func (p *Program) Follow(goFD, report, fd int) {
+	p.Ready(report)
+	p.Await(goFD)
+	p.mapPlan(fd)
+	p.add(jump, unix.SYS_GETPID, []uintptr{0, planAddr})
+}
+
+// Back has a program begin anew that has followed a plan.
+func (p *Program) Back() { p.add(jump, unix.SYS_GETPID, []uintptr{0, dataAddr}) }
+
+// WritePlan makes the plan the content of the file f, which Memfd has made. A
+// call of it that fails has the program report to the descriptor fd, and exit.
+func (p *Program) WritePlan(f *os.File, fd int) error {
+	data := p.data(fd)
+	if len(data) > planSize {
+		return errdefs.Doing(unix.E2BIG, "write down what becomes the container's process")
+	}
+	_, err := f.WriteAt(data, 0)
+	return errdefs.Doing(err, "write down what becomes the container's process")
+}
+
+// Memfd makes a file without a name in memory. MFD_EXEC (6.3) says what hosts with vm.memfd_noexec=1
 // need to hear; older kernels do not know it.
-func memfd() (*os.File, error) {
+func Memfd() (*os.File, error) {
 	fd, err := unix.MemfdCreate("rung", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING|unix.MFD_EXEC)
 	if err == unix.EINVAL {
 		fd, err = unix.MemfdCreate("rung", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
@@ -207,13 +256,16 @@ func write(f *os.File, text, data []byte) error {
 	return os.NewSyscallError("fcntl F_ADD_SEALS", err)
 }
 
-// image returns the two parts of the file: headers and code, and the data.
-// failed is the number of the call to go on with when one fails.
-func (p *Program) image(failed int) (text, data []byte) {
+// data returns the program's memory. What a call that fails leads to is the last of
+// it: a report to fd, and the end.
+func (p *Program) data(fd int) []byte {
+	failed := len(p.calls)
+	p.report(try, fd)
+	p.add(must, unix.SYS_EXIT_GROUP, []uintptr{127})
 	le := binary.LittleEndian // as both architectures are
 	p.Mem(nil)                // aligns the calls
-	first := memAddr + uint64(len(p.mem))
-	data = make([]byte, 0, headerSize+len(p.mem)+len(p.calls)*callSize)
+	first := p.base + uint64(headerSize+len(p.mem))
+	data := make([]byte, 0, headerSize+len(p.mem)+len(p.calls)*callSize)
 	h := header{first: first, last: first + uint64(failed*callSize)}
 	for _, word := range [...]uint64{h.first, h.last, h.report.call, h.report.errno} {
 		data = le.AppendUint64(data, word)
@@ -224,5 +276,5 @@ func (p *Program) image(failed int) (text, data []byte) {
 			data = le.AppendUint64(data, word)
 		}
 	}
-	return append(elfHeaders(len(data)), machineCode()...), data
+	return data
 }

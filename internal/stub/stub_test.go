@@ -169,3 +169,71 @@ func TestSealed(t *testing.T) {
 		t.Errorf("truncating: %v", err)
 	}
 }
+
+// TestPlans has a program make the calls of three plans, one after the other.
+func TestPlans(t *testing.T) {
+	if !Supported {
+		t.Skip("there is no machine code for this architecture")
+	}
+	plans, err := Memfd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer plans.Close()
+	p := New()
+	p.Follow(3, 4, 5)
+	f, err := p.File(4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	goRead, goWrite, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	reportRead, reportWrite, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reportRead.Close()
+	cmd := exec.Command("/proc/self/fd/" + strconv.Itoa(int(f.Fd())))
+	cmd.ExtraFiles = []*os.File{goRead, reportWrite, plans}
+	var out strings.Builder
+	cmd.Stdout = &out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	goRead.Close()
+	reportWrite.Close()
+	follow := func(add func(*Program)) (Report, error) {
+		t.Helper()
+		plan := NewPlan()
+		add(plan)
+		if err := plan.WritePlan(plans, 4); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := goWrite.Write([]byte{0}); err != nil {
+			t.Fatal(err)
+		}
+		return ReadReport(reportRead)
+	}
+	if rep, err := ReadReport(reportRead); err != nil || rep.Failed() {
+		t.Fatalf("before the first plan: %v, %v", rep, err)
+	}
+	for _, word := range []string{"a", strings.Repeat("b", 10_000), "c"} {
+		rep, err := follow(func(p *Program) { say(p, word); p.Back() })
+		if err != nil || rep.Failed() {
+			t.Fatalf("plan %s: %v, %v", word[:1], rep, err)
+		}
+	}
+	if rep, err := follow(func(p *Program) { p.Call(unix.SYS_CLOSE, 999) }); err != nil || rep.Err() != unix.EBADF {
+		t.Errorf("a plan that fails: %v, %v", rep, err)
+	}
+	goWrite.Close()
+	if err := cmd.Wait(); cmd.ProcessState.ExitCode() != 127 {
+		t.Errorf("%v", err)
+	}
+	if want := "a" + strings.Repeat("b", 10_000) + "c"; out.String() != want {
+		t.Errorf("it wrote %d bytes, want %d", out.Len(), len(want))
+	}
+}

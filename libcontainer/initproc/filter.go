@@ -51,9 +51,25 @@ func (in *inside) receiveFilter() error {
 	return nil
 }
 
+// awaitFilter takes the program that is still being made.
+func (in *inside) awaitFilter() (err error) {
+	if in.comingFilter == nil {
+		return nil
+	}
+	in.filter.program, err = in.comingFilter()
+	in.comingFilter = nil
+	if err == nil && in.filter.program != nil && in.filter.program.Notify() {
+		return ErrNotAhead
+	}
+	return err
+}
+
 // capsForFilter returns the program's capabilities, and CAP_SYS_ADMIN with them
 // if the filter needs that.
 func (in *inside) capsForFilter() (process.Caps, error) {
+	if err := in.awaitFilter(); err != nil {
+		return in.caps, err
+	}
 	if in.filter.program == nil || in.spec.Process.NoNewPrivileges {
 		return in.caps, nil
 	}

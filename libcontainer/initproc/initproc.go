@@ -10,6 +10,7 @@ import (
 	"errors"
 	"os"
 	"runtime"
+	"slices"
 	"syscall"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -97,13 +98,21 @@ func (in *inside) listen() error {
 	if err := message.Decode(&in.msg); err != nil {
 		return err
 	}
-	if in.spec.Linux == nil {
-		in.spec.Linux = &specs.Linux{}
-	}
 	// "For hooks executed in the container namespace, it is the pid as seen by
 	// the container" (runtime.md, State).
 	in.msg.State.Pid = os.Getpid()
-	in.spec.Mounts = append(in.spec.Mounts, in.msg.Mounts...)
-	in.spec.Process.Env = append(in.spec.Process.Env, in.msg.Env...)
+	in.add(*in.spec)
 	return nil
+}
+
+// add makes spec the one of this process, with what the message adds to it.
+func (in *inside) add(spec specs.Spec) {
+	if spec.Linux == nil {
+		spec.Linux = &specs.Linux{}
+	}
+	p := *spec.Process
+	p.Env = slices.Concat(p.Env, in.msg.Env)
+	spec.Process = &p
+	spec.Mounts = slices.Concat(spec.Mounts, in.msg.Mounts)
+	in.spec = &spec
 }

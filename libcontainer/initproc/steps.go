@@ -45,15 +45,18 @@ func (in *inside) session() error {
 		return err
 	}
 	name := "_ses." + in.msg.State.ID
-	if in.msg.Join {
-		return process.JoinSessionKeyring(in.by, name)
+	if !in.msg.Join {
+		if err := process.NewSessionKeyring(name, in.msg.Userns); err != nil || !in.alongside() {
+			return err
+		}
+		// That was this thread's, for the other one to join.
 	}
-	return process.NewSessionKeyring(name, in.msg.Userns)
+	return process.JoinSessionKeyring(in.by, name)
 }
 
 // setKeyLabel labels the keyring that is made next.
 func (in *inside) setKeyLabel() error {
-	if in.program != nil {
+	if in.program != nil && !in.alongside() {
 		in.writeAttrs(process.KeyLabelAttrs(in.spec.Process))
 		return nil
 	}
@@ -63,7 +66,7 @@ func (in *inside) setKeyLabel() error {
 // network enters the new network namespace, which the outside has made while
 // this process started up.
 func (in *inside) network() error {
-	if !in.newNamespace(specs.NetworkNamespace) {
+	if !in.newNamespace(specs.NetworkNamespace) || in.alongside() {
 		return nil
 	}
 	if in.msg.Userns {
@@ -143,13 +146,18 @@ func (in *inside) openRoot() (err error) {
 	if err != nil && !outsideBundle {
 		return errdefs.Doing(err, "enter the bundle "+in.msg.State.Bundle)
 	}
+	source := in.source
+	if in.alongside() {
+		source = func(int) (int, error) { return -1, ErrNotAhead }
+	}
 	in.root, err = rootfs.New(rootfs.Options{
 		Spec:            in.spec,
 		Root:            in.msg.Root,
 		NoPivot:         in.msg.NoPivot,
 		CgroupNamespace: in.newNamespace(specs.CgroupNamespace),
 		Cgroup:          cgroupView(in.msg.Cgroup),
-		Source:          in.source,
+		Source:          source,
+		Procfs:          in.newProcfs,
 		OutsideBundle:   outsideBundle,
 		LabelOption:     in.msg.LabelOption,
 		CgroupV1:        in.msg.CgroupV1,
@@ -204,10 +212,26 @@ func (in *inside) paths() error {
 	if err := in.root.Finish(); err != nil {
 		return err
 	}
-	if err := in.root.NullStdio(); err != nil {
+	if err := in.root.NullStdio(in.streams, in.replaceStream); err != nil {
 		return err
 	}
 	return in.root.Close()
+}
+
+// replaceStream makes null one of the standard streams.
+func (in *inside) replaceStream(null, stream int) error {
+	if !in.alongside() {
+		return unix.Dup3(null, stream, 0)
+	}
+	if in.null == nil {
+		fd, err := unix.FcntlInt(uintptr(null), unix.F_DUPFD_CLOEXEC, 0)
+		if err != nil {
+			return err
+		}
+		in.null = os.NewFile(uintptr(fd), os.DevNull)
+	}
+	in.nullStreams = append(in.nullStreams, stream)
+	return nil
 }
 
 // terminal makes the container's terminal and hands its master out.
@@ -297,8 +321,8 @@ func (in *inside) affinity() error {
 // badness sets oom_score_adj, which needs the host's /proc; a process that
 // joins has it from its birth.
 func (in *inside) badness() error {
-	if in.msg.Userns {
-		return nil // The outside has set it, who has the right to.
+	if in.msg.Userns || in.alongside() {
+		return nil // The outside has set it, who has the right to, or clones with it.
 	}
 	return process.SetOOMScoreAdj(in.proc, in.spec.Process.OOMScoreAdj)
 }
@@ -310,8 +334,8 @@ func (in *inside) badness() error {
 func (in *inside) labels() error {
 	if in.program != nil {
 		in.writeAttrs(process.LabelAttrs(in.spec.Process))
-		in.program.Try(unix.SYS_CLOSE, uintptr(in.procFD))
-		return nil
+		in.program.Try(unix.SYS_CLOSE, uintptr(in.fd(ProcFD)))
+		return in.proc.Close()
 	}
 	if err := process.SetLabels(in.proc, in.spec.Process); err != nil {
 		return err
@@ -430,7 +454,9 @@ func (in *inside) ready() error {
 		return errdefs.Doing(errno, "outlive create")
 	}
 	if in.program != nil {
-		in.program.Await(in.goFD)
+		if in.msg.Join {
+			in.program.Await(in.fd(GoFD))
+		}
 		return nil
 	}
 	if err := in.conn.Send(handshake.KindReady, &in.report); err != nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/rungoci/rung/libcontainer/hook"
 	"github.com/rungoci/rung/libcontainer/process"
 	"github.com/rungoci/rung/libcontainer/rootfs"
+	"github.com/rungoci/rung/libcontainer/seccomp"
 )
 
 // inside is what the steps share.
@@ -40,10 +41,12 @@ type inside struct {
 	rootFD int
 	// program is what the calls are written to, or nil.
 	program *stub.Program
-	// goFD is where the program waits for a byte, before it runs another. Behind
-	// it are the descriptor that it reports to and, if it needs that, procFD: the
-	// host's /proc.
-	goFD, procFD int
+	// null is the container's null device, for its init to take as nullStreams.
+	null        *os.File
+	nullStreams []int
+	// comingFilter and newProcfs are those of Ahead.
+	comingFilter func() (*seccomp.Program, error)
+	newProcfs    func(rootfs.Procfs) (int, error)
 }
 
 // scope says what a row is for.

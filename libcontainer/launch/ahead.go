@@ -1,13 +1,13 @@
 package launch
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"slices"
 
+	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
 	"github.com/rungoci/rung/internal/errdefs"
@@ -15,99 +15,219 @@ import (
 	"github.com/rungoci/rung/internal/stub"
 	"github.com/rungoci/rung/libcontainer/handshake"
 	"github.com/rungoci/rung/libcontainer/initproc"
+	"github.com/rungoci/rung/libcontainer/process"
 	"github.com/rungoci/rung/libcontainer/seccomp"
 )
 
-// A process that joins a container can most often do without a rung in it: what
-// rung would do there is written down ahead (initproc.Write), and the process
-// makes the system calls of that list. Where it cannot, or where one of the calls
-// fails, the process is made anew with a rung in it, which knows what to say and
-// what else to try.
+// A process can most often become the user's program without a rung in it. What
+// rung would do there is written down ahead (package initproc), and the process
+// makes the system calls of that list. For a process that joins a container that is
+// all. For a new one whose program runs at once, a thread of this process makes the
+// root filesystem meanwhile; see worker.go.
+//
+// Where it cannot, or where anything fails, the process is made anew with a rung in
+// it, which knows what to say and what else to try.
 
 // ahead is such a process.
 type ahead struct {
 	exe *os.File
-	// release and report are this side's ends of two pipes; the process reads a
-	// byte from the other end of the first, and reports to that of the second.
-	release, report *os.File
-	theirs          []*os.File
-	warnings        []string
+	// release is a socket, from whose other end the process reads bytes, and
+	// reports the pipe that it reports to.
+	release, reports *os.File
+	theirs           []*os.File
+	// plans is where an init finds what it is to do next.
+	plans  *os.File
+	worker *worker
+	filter chan filterResult
+	report handshake.Report
+}
+
+// filterResult is a filter of system calls, or why there is none.
+type filterResult struct {
+	program *seccomp.Program
+	err     error
 }
 
 // errAgain says that the process has to be made with a rung in it.
 var errAgain = errors.New("the process could not be set up by a list of system calls")
 
-// join makes a process that joins a container.
-func join(ctx context.Context, r *Request) (*Result, error) {
-	if r.PidfdSocket == "" && stub.Supported && !r.Into.State.Exec.Userns {
-		c := &creation{Request: r, ctx: ctx, spec: r.Bundle.Spec, ahead: new(ahead)}
-		res, err := create(c)
-		if !errors.Is(err, errAgain) || ctx.Err() != nil {
-			return res, err
-		}
-		again := *r
-		if c.process != nil {
-			again.Cloned = nil // has been called
-		}
-		r = &again
+// again returns errAgain, with its reason.
+func again(err error) error { return fmt.Errorf("%w: %w", errAgain, err) }
+
+// goesAhead tells whether the process can do without a rung in it, as far as one can
+// see.
+func goesAhead(r *Request) bool {
+	// A gate is rung's.
+	if !stub.Supported || !r.Immediate || r.PidfdSocket != "" || r.Bundle.Spec.Process.Terminal {
+		return false
 	}
-	return create(&creation{Request: r, ctx: ctx, spec: r.Bundle.Spec})
+	if r.Into != nil {
+		return !r.Into.State.Exec.Userns
+	}
+	// A thread without privileges cannot do what it takes.
+	if r.NoPivot || os.Geteuid() != 0 || r.Annotated.DelegateCgroup != "" {
+		return false
+	}
+	s := r.Bundle.Spec
+	return !hasHooks(s.Hooks) && plainNamespaces(s.Linux.Namespaces) && plainMounts(s.Mounts) && len(s.Linux.NetDevices) == 0
 }
+
+// hasHooks tells whether there are hooks, other than poststart, which are long after.
+// Those of createContainer and startContainer run in the container, all others see
+// it half made, and those of poststop should not run twice.
+func hasHooks(h *specs.Hooks) bool {
+	//lint:ignore SA1019 prestart is deprecated, and Docker uses it
+	return h != nil && len(h.Prestart)+len(h.CreateRuntime)+len(h.CreateContainer)+len(h.StartContainer)+len(h.Poststop) > 0
+}
+
+// plainMounts tells whether a thread in no cgroup of the container's can make these:
+// it would have to pay for the memory of a copy. For id-mapped mounts the outside
+// would have to ask itself.
+func plainMounts(mounts []specs.Mount) bool {
+	return !slices.ContainsFunc(mounts, func(m specs.Mount) bool {
+		return idMapped(&m) || slices.Contains(m.Options, "tmpcopyup")
+	})
+}
+
+// plainNamespaces tells whether a thread can make and join these, for an init that is
+// cloned from it.
+func plainNamespaces(list []specs.LinuxNamespace) bool {
+	made := map[specs.LinuxNamespaceType]bool{}
+	for _, ns := range list {
+		switch ns.Type {
+		case specs.PIDNamespace, specs.MountNamespace, specs.CgroupNamespace:
+			if ns.Path != "" {
+				return false
+			}
+		case specs.UTSNamespace, specs.IPCNamespace, specs.NetworkNamespace:
+		default:
+			return false
+		}
+		made[ns.Type] = true
+	}
+	return made[specs.PIDNamespace] && made[specs.MountNamespace]
+}
+
+// alongside tells that the process is the init of a new container, beside a worker.
+func (c *creation) alongside() bool { return c.ahead != nil && c.Into == nil }
 
 // writeAhead makes the program of the process.
 func (c *creation) writeAhead() error {
-	root, err := rootOf(c.state.Init.Pid)
+	a := c.ahead
+	a.filter = make(chan filterResult, 1)
+	var program *stub.Program
+	if c.alongside() {
+		program = initproc.Follower(c.Preserve)
+		var err error
+		if a.plans, err = stub.Memfd(); err != nil {
+			return again(err)
+		}
+	} else {
+		root, err := rootOf(c.state.Init.Pid)
+		if err != nil {
+			return again(err)
+		}
+		defer root.Close()
+		if err := c.filterAhead(); err != nil {
+			return err
+		}
+		what := c.what()
+		what.Root = int(root.Fd())
+		if program, a.report, err = initproc.Write(what); err != nil {
+			return again(err)
+		}
+		a.report.Timings = nil // of nothing but the writing
+	}
+	exe, err := program.File(3 + c.Preserve + initproc.ReportFD)
 	if err != nil {
-		return fmt.Errorf("%w: %w", errAgain, err)
+		return again(err)
 	}
-	defer root.Close()
-	what := initproc.Ahead{
-		Spec: c.spec, ID: c.state.ID, Keyring: !c.NoKeyring, Foreground: c.Foreground, KeepGroups: c.keepsGroups(), Preserve: c.Preserve, Root: int(root.Fd()),
-		Streams: [3]int{0, 1, 2},
-	}
+	a.exe = exe
+	return nil
+}
+
+// what is all that has to be known of the process.
+func (c *creation) what() *initproc.Ahead {
+	what := &initproc.Ahead{Spec: c.spec, Message: *c.words(), Streams: [3]int{0, 1, 2}, Root: unix.AT_FDCWD, Filter: c.ahead.awaitFilter}
 	for i, f := range c.Stdio {
 		if f != nil {
 			what.Streams[i] = int(f.Fd())
 		}
 	}
+	return what
+}
+
+// filterAhead provides the filter of system calls.
+func (c *creation) filterAhead() error {
+	if len(c.ahead.filter) > 0 {
+		return nil // it is there
+	}
+	var f filterResult
 	if c.hasFilter() {
+		f.program, f.err = c.ownFilter()
+	}
+	c.ahead.filter <- f
+	return f.err
+}
+
+func (c *creation) ownFilter() (*seccomp.Program, error) {
+	if c.Into != nil {
 		data, err := c.Dir.ReadFilter()
 		if err != nil {
-			return err
+			return nil, err
 		}
-		if what.Filter, err = seccomp.Parse(data); err != nil {
-			return errdefs.Doing(err, "read the seccomp filter")
-		}
+		p, err := seccomp.Parse(data)
+		return p, errdefs.Doing(err, "read the seccomp filter")
 	}
-	program, warnings, err := initproc.Write(what)
+	p, err := c.program()
 	if err == nil {
-		c.ahead.warnings = warnings
-		c.ahead.exe, err = program.File(4 + c.Preserve)
+		err = c.Dir.WriteFilter(p.Bytes())
 	}
-	if err != nil {
-		return fmt.Errorf("%w: %w", errAgain, err)
-	}
-	return nil
+	return p, err
+}
+
+func (a *ahead) awaitFilter() (*seccomp.Program, error) {
+	f := <-a.filter
+	a.filter <- f
+	return f.program, f.err
 }
 
 // program has the process execute it. proc is the host's /proc, or nil.
 func (a *ahead) program(req *spawn.Request, proc *os.File) error {
-	var release, report [2]int
-	if err := unix.Pipe2(release[:], unix.O_CLOEXEC); err != nil {
-		return os.NewSyscallError("pipe2", err)
+	release, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return os.NewSyscallError("socketpair", err)
 	}
 	a.theirs, a.release = []*os.File{os.NewFile(uintptr(release[0]), "release")}, os.NewFile(uintptr(release[1]), "release")
+	var report [2]int
 	if err := unix.Pipe2(report[:], unix.O_CLOEXEC); err != nil {
 		return os.NewSyscallError("pipe2", err)
 	}
-	a.report, a.theirs = os.NewFile(uintptr(report[0]), "report"), append(a.theirs, os.NewFile(uintptr(report[1]), "report"))
+	a.reports, a.theirs = os.NewFile(uintptr(report[0]), "report"), append(a.theirs, os.NewFile(uintptr(report[1]), "report"))
 	req.Exe, req.Plain = a.exe, true
 	req.Args = []string{handshake.Arg0}
 	req.Files = slices.Clone(a.theirs)
-	if proc != nil {
+	switch {
+	case proc != nil:
 		req.Files = append(req.Files, proc)
+	case a.plans != nil:
+		req.Files = append(req.Files, a.plans) // closed again: nothing is at ProcFD
+	}
+	if a.plans != nil {
+		req.Files = append(req.Files, a.plans)
 	}
 	return nil
+}
+
+// initNamespaces fills in the namespaces that the thread cannot make for the init,
+// and what it cannot do for it.
+func (c *creation) initNamespaces(req *spawn.Request) (err error) {
+	req.New = unix.CLONE_NEWPID
+	if c.hasNew(specs.CgroupNamespace) {
+		req.New |= unix.CLONE_NEWCGROUP
+	}
+	req.OOMScoreAdj, err = process.ChangedOOMScoreAdj(c.spec.Process.OOMScoreAdj)
+	return err
 }
 
 // handedOver closes the ends that the process has.
@@ -119,8 +239,11 @@ func (a *ahead) handedOver() {
 }
 
 func (a *ahead) close() {
+	if a.worker != nil {
+		a.worker.end()
+	}
 	a.handedOver()
-	for _, f := range []*os.File{a.exe, a.release, a.report} {
+	for _, f := range []*os.File{a.exe, a.release, a.reports, a.plans} {
 		if f != nil {
 			f.Close()
 		}
@@ -130,37 +253,64 @@ func (a *ahead) close() {
 // hungUp tells whether the process runs the user's program, or is dead.
 func (c *creation) hungUp() bool {
 	if c.ahead != nil {
-		return handshake.HungUp(c.ahead.report)
+		return handshake.HungUp(c.ahead.reports)
 	}
 	return c.conn.HungUp()
+}
+
+// tellAhead has the process go on, with what it reads or with its plan.
+func (a *ahead) tellAhead() error { return a.send(nil) }
+
+// handOver gives the init the file that its plan has it wait for.
+func (a *ahead) handOver() error {
+	if a.worker == nil || a.worker.plan.Handover == nil {
+		return nil
+	}
+	return a.send(unix.UnixRights(int(a.worker.plan.Handover.Fd())))
+}
+
+// send sends a byte. A process that has failed already says why.
+func (a *ahead) send(rights []byte) error {
+	err := unix.Sendmsg(int(a.release.Fd()), []byte{0}, rights, nil, unix.MSG_NOSIGNAL)
+	if err != nil && err != unix.EPIPE && err != unix.ECONNRESET {
+		return errdefs.Doing(err, "tell the process to go on")
+	}
+	return nil
+}
+
+// hear waits until the process says that it is ready.
+func (a *ahead) hear() error {
+	report, err := stub.ReadReport(a.reports)
+	if err == nil && report.Failed() {
+		err = report.Err()
+	}
+	return err
 }
 
 // releaseAhead has the process run the user's program, and waits until it does.
 func (c *creation) releaseAhead() error {
 	a := c.ahead
 	if err := c.process.SetupError(); err != nil {
-		return fmt.Errorf("%w: %w", errAgain, err)
+		return again(err)
 	}
-	// If it has failed already, it says why.
-	if _, err := a.release.Write([]byte{0}); err != nil && !errors.Is(err, unix.EPIPE) {
-		return errdefs.Doing(err, "tell the process to start")
+	if err := a.tellAhead(); err != nil {
+		return err
 	}
-	ready := false
-	for {
-		report, err := stub.ReadReport(a.report)
-		switch {
-		case errors.Is(err, io.EOF) && ready:
-			for _, w := range a.warnings {
-				c.Warn(w)
-			}
-			return nil
-		case errors.Is(err, io.EOF):
-			return c.died()
-		case err != nil:
-			return errdefs.Doing(err, "wait for the process")
-		case report.Failed():
-			return fmt.Errorf("%w: %w", errAgain, report.Err())
-		}
-		ready = true
+	if err := a.handOver(); err != nil {
+		return err
 	}
+	switch err := a.hear(); {
+	case errors.Is(err, io.EOF):
+		return c.died()
+	case err != nil:
+		return again(err)
+	}
+	switch err := a.hear(); {
+	case errors.Is(err, io.EOF):
+		c.tell("ahead", &a.report)
+		return nil
+	case err != nil:
+		return again(err)
+	}
+	return errors.New("unexpected report of the process")
 }

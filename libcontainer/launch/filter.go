@@ -25,7 +25,10 @@ func (c *creation) hasFilter() bool {
 // filter hands the compiled linux.seccomp to the inside. Compiled here it costs
 // no time: the inside is still starting up. It is kept for exec.
 func (c *creation) filter() error {
-	if !c.hasFilter() || c.ahead != nil {
+	if c.ahead != nil {
+		return c.filterAhead()
+	}
+	if !c.hasFilter() {
 		return nil
 	}
 	if c.Into != nil {

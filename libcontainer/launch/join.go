@@ -52,10 +52,13 @@ func (c *creation) target() (err error) {
 // closes the files that were opened.
 func (c *creation) surroundings(req *spawn.Request) (closeAll func(), err error) {
 	var closeFiles func()
-	if c.Into == nil {
-		closeFiles, err = c.ownNamespaces(req)
-	} else {
+	switch {
+	case c.Into != nil:
 		closeFiles, err = c.joinTarget(req)
+	case c.alongside():
+		closeFiles, err = func() {}, c.initNamespaces(req)
+	default:
+		closeFiles, err = c.ownNamespaces(req)
 	}
 	if err != nil {
 		return closeFiles, err

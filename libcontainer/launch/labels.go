@@ -17,7 +17,7 @@ func (c *creation) labels() error {
 	if err := process.CheckLabels(p, mountLabel); err != nil {
 		return err
 	}
-	if c.Into == nil || p.ApparmorProfile == "" && p.SelinuxLabel == "" {
+	if c.Into == nil && c.ahead == nil || p.ApparmorProfile == "" && p.SelinuxLabel == "" {
 		return nil
 	}
 	proc, err := process.OpenProc()

@@ -9,6 +9,7 @@ package launch
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"runtime"
@@ -173,8 +174,17 @@ func (c *creation) rows() []row {
 // of that container, which runs the program. On failure, or when ctx ends,
 // nothing of it is left but the state folder, which is the caller's.
 func Create(ctx context.Context, r *Request) (*Result, error) {
-	if r.Into != nil {
-		return join(ctx, r)
+	if goesAhead(r) {
+		c := &creation{Request: r, ctx: ctx, spec: r.Bundle.Spec, ahead: new(ahead)}
+		res, err := create(c)
+		if !errors.Is(err, errAgain) || ctx.Err() != nil {
+			return res, err
+		}
+		again := *r
+		if c.process != nil {
+			again.Cloned = nil // has been called
+		}
+		r = &again
 	}
 	return create(&creation{Request: r, ctx: ctx, spec: r.Bundle.Spec})
 }

@@ -16,6 +16,10 @@ import (
 // In a user namespace the network namespace would be the host's, so there it is
 // made with all others.
 func (c *creation) begin() error {
+	if c.alongside() {
+		c.ahead.worker = beginWorker(c.spec.Linux.Namespaces)
+		return nil
+	}
 	if c.hasNew(specs.NetworkNamespace) && !c.userns {
 		c.sealed = make(chan error, 1)
 		c.network = network.Begin(func() { c.sealed <- c.sealNow() })

@@ -140,8 +140,13 @@ func (c *creation) clone() (err error) {
 	if err != nil {
 		return err
 	}
-	c.lockThread()
-	if c.process, err = c.spawn(req); err != nil {
+	if c.alongside() {
+		c.process, err = c.ahead.worker.spawn(req)
+	} else {
+		c.lockThread()
+		c.process, err = c.spawn(req)
+	}
+	if err != nil {
 		return c.gone(err)
 	}
 	if c.Cloned != nil {
@@ -202,14 +207,31 @@ func (c *creation) kill() {
 
 // message tells the inside all that it needs.
 func (c *creation) message() error {
+	if c.alongside() {
+		c.makeRoot()
+	}
 	if c.ahead != nil {
-		return nil // it knows
+		return nil // it knows, or will
 	}
 	if err := c.conn.SendBytes(handshake.KindConfig, c.Bundle.Config); err != nil {
 		return c.lost(err)
 	}
+	if err := c.conn.Send(handshake.KindMessage, c.words()); err != nil {
+		return c.lost(err)
+	}
+	if err := c.sendProc(); err != nil {
+		return err
+	}
+	if err := c.sendNetwork(); err != nil {
+		return err
+	}
+	return c.sendHookOutput()
+}
+
+// words is the message.
+func (c *creation) words() *handshake.Message {
 	noHugePages, thpErr := unix.PrctlRetInt(unix.PR_GET_THP_DISABLE, 0, 0, 0, 0)
-	err := c.conn.Send(handshake.KindMessage, &handshake.Message{
+	return &handshake.Message{
 		NoHugePages:   thpErr == nil && noHugePages == 1,
 		State:         c.state.ForHooks(specs.StateCreated),
 		Root:          c.Bundle.Root,
@@ -231,17 +253,7 @@ func (c *creation) message() error {
 		Proc:          c.proc != nil,
 		PauseForHooks: c.hasRuntimeHooks(),
 		Cgroup:        cgroupView(c.cgroup.View()),
-	})
-	if err != nil {
-		return c.lost(err)
 	}
-	if err := c.sendProc(); err != nil {
-		return err
-	}
-	if err := c.sendNetwork(); err != nil {
-		return err
-	}
-	return c.sendHookOutput()
 }
 
 func cgroupView(v cgroup.View) handshake.CgroupView {
@@ -319,19 +331,24 @@ func (c *creation) runtimeHooks() error {
 // ready waits until the inside has done all of its table but the gate.
 func (c *creation) ready() error {
 	if c.ahead != nil {
-		return nil // it is on its own way to the byte that release writes
+		return c.readyAhead()
 	}
 	var report handshake.Report
 	if err := c.await(handshake.KindReady, &report); err != nil {
 		return err
 	}
+	c.tell("inside", &report)
+	return c.rlimits()
+}
+
+// tell passes on what the inside has to say; where names who did its steps.
+func (c *creation) tell(where string, report *handshake.Report) {
 	for _, t := range report.Timings {
-		c.Trace("inside: "+t.Step, time.Duration(t.Micros)*time.Microsecond)
+		c.Trace(where+": "+t.Step, time.Duration(t.Micros)*time.Microsecond)
 	}
 	for _, w := range report.Warnings {
 		c.Warn(w)
 	}
-	return c.rlimits()
 }
 
 // await reads frames until one of the wanted kind, and serves what comes in

@@ -51,7 +51,7 @@ const hostCgroupNamespace = 0xEFFFFFFB
 // not where a configuration names the namespace of another container.
 func inHostCgroupNamespace() bool {
 	var st unix.Stat_t
-	return unix.Stat("/proc/self/ns/cgroup", &st) != nil || st.Ino == hostCgroupNamespace
+	return unix.Stat("/proc/thread-self/ns/cgroup", &st) != nil || st.Ino == hostCgroupNamespace
 }
 
 // unifiedRoot returns where the host has the unified hierarchy, or "" if it has

@@ -30,9 +30,15 @@ func (r *Rootfs) filesystem(e *entry) error {
 	r.label(&fs)
 	var fd int
 	attached := fs.beyondFsconfig()
-	if attached {
+	switch {
+	case e.Type == "proc" && r.o.Procfs != nil:
+		if attached || fs.super != 0 {
+			return e.fail("", errElsewhere)
+		}
+		fd, err = r.o.Procfs(Procfs{Source: fs.source, Attr: fs.attr, Data: fs.data})
+	case attached:
 		fd, err = r.mountNow(fs, t)
-	} else {
+	default:
 		fd, err = r.make(fs)
 	}
 	if err != nil {
@@ -44,6 +50,10 @@ func (r *Rootfs) filesystem(e *entry) error {
 	}
 	return r.settle(e, fd)
 }
+
+// errElsewhere is the error for a procfs that only who is in the pid namespace can
+// make.
+var errElsewhere = errors.New("it takes a process in the pid namespace")
 
 // place finishes the new mount fd and attaches it at t, unless it is there
 // already.

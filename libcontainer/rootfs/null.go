@@ -12,7 +12,10 @@ import (
 // would hold a mount of the host, and a checkpoint, which has to find each open
 // file in the container, would fail. It comes after Enter. In a container that
 // has no null device, or something else at its place, nothing is replaced.
-func (r *Rootfs) NullStdio() error {
+//
+// streams are the descriptors of the three streams; replace is called for each that
+// null is to take the place of, and does not keep that.
+func (r *Rootfs) NullStdio(streams [3]int, replace func(null, stream int) error) error {
 	if !r.newNamespace {
 		return nil
 	}
@@ -22,7 +25,7 @@ func (r *Rootfs) NullStdio() error {
 			unix.Close(null)
 		}
 	}()
-	for fd := range 3 {
+	for stream, fd := range streams {
 		var st unix.Stat_t
 		if unix.Fstat(fd, &st) != nil || st.Mode&unix.S_IFMT != unix.S_IFCHR || uint64(st.Rdev) != unix.Mkdev(1, 3) {
 			continue
@@ -41,7 +44,7 @@ func (r *Rootfs) NullStdio() error {
 				return errdefs.Doing(err, "open the container's /dev/null")
 			}
 		}
-		if err := unix.Dup3(null, fd, 0); err != nil {
+		if err := replace(null, stream); err != nil {
 			return errdefs.Doing(err, "replace the host's /dev/null by the container's")
 		}
 	}

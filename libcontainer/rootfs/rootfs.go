@@ -23,6 +23,7 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/rungoci/rung/internal/errdefs"
+	"github.com/rungoci/rung/libcontainer/mountopt"
 	"golang.org/x/sys/unix"
 )
 
@@ -54,9 +55,23 @@ type Options struct {
 	// CgroupV1 is the destination of a mount that shows the v1 hierarchy
 	// name=systemd, whatever it is in Spec, or "".
 	CgroupV1 string
+	// Procfs makes a procfs for a thread that is not in the container's pid
+	// namespace, whose processes that shows, and returns a detached mount. nil
+	// is for those that are.
+	Procfs func(Procfs) (fd int, err error)
 	// OutsideBundle tells that the working directory is not the bundle's, so
 	// that relative sources can be opened by Source only.
 	OutsideBundle bool
+}
+
+// Procfs is a procfs to be made.
+type Procfs struct {
+	// Source is its name in the table of mounts.
+	Source string
+	// Attr are the attributes of the mount, MOUNT_ATTR_*.
+	Attr uint64
+	// Data are its options.
+	Data []mountopt.Datum
 }
 
 // RootSource stands for the root in Options.Source.
@@ -204,6 +219,9 @@ func (r *Rootfs) bindDistantRoot() error {
 // Close closes all descriptors. It is safe to call at any time, and more than
 // once.
 func (r *Rootfs) Close() error {
+	if r == nil {
+		return nil
+	}
 	for _, f := range r.frozen {
 		unix.Close(f.fd)
 	}

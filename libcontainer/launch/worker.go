@@ -1,0 +1,197 @@
+package launch
+
+import (
+	"os"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/rungoci/rung/internal/errdefs"
+	"github.com/rungoci/rung/internal/spawn"
+	"github.com/rungoci/rung/internal/stub"
+	"github.com/rungoci/rung/internal/sys"
+	"github.com/rungoci/rung/internal/thread"
+	"github.com/rungoci/rung/libcontainer/initproc"
+	"github.com/rungoci/rung/libcontainer/network"
+	"github.com/rungoci/rung/libcontainer/rootfs"
+)
+
+// A new container whose program runs at once needs a rung in it as little as a
+// process that joins one. Namespaces, but for those of users, pids and time, are of
+// a thread. So a thread of this process makes them, clones the init, which waits for
+// a plan, and makes the root filesystem in them. What only a process in the pid
+// namespace can do, the making of a procfs, it has the init do by a plan of its own.
+//
+// A thread is not a process: the descriptors are everybody's here, and so are limits
+// and whatever else the kernel keeps per process. Steps that set such things are
+// written down for the init.
+
+// worker is that thread.
+type worker struct {
+	// made is closed when it is in the namespaces, or failed to be with err.
+	made chan struct{}
+	err  error
+	// work is what it does next.
+	work chan func()
+	// ended is closed when it is to end, which ends an init that has not been
+	// released; done when it does.
+	ended, done chan struct{}
+	// walked is closed when the table was walked, with plan or err.
+	walked chan struct{}
+	plan   *initproc.Plan
+}
+
+// beginWorker begins to make and join the namespaces.
+func beginWorker(list []specs.LinuxNamespace) *worker {
+	w := &worker{made: make(chan struct{}), work: make(chan func()), ended: make(chan struct{}), done: make(chan struct{}), walked: make(chan struct{})}
+	go thread.Spend(func() {
+		defer close(w.done)
+		w.err = enterNamespaces(list)
+		close(w.made)
+		for {
+			select {
+			case do := <-w.work:
+				do()
+			case <-w.ended:
+				return
+			}
+		}
+	})
+	return w
+}
+
+// end lets the thread end, and waits until it has done what it does: up to then it
+// uses what is the creation's.
+func (w *worker) end() {
+	close(w.ended)
+	<-w.done
+	if w.plan != nil && w.plan.Handover != nil {
+		w.plan.Handover.Close()
+	}
+}
+
+// enterNamespaces has the calling thread join and make namespaces.
+func enterNamespaces(list []specs.LinuxNamespace) error {
+	var req spawn.Request
+	closeAll, err := namespaces(list, &req)
+	defer closeAll()
+	if err != nil {
+		return err
+	}
+	for _, j := range req.Join {
+		if err := unix.Setns(j.FD, j.Flag); err != nil {
+			return &errdefs.Error{Doing: "join the namespace", Field: j.Field, Err: err}
+		}
+	}
+	// The one with the mounts last: it is a copy of all there are by then.
+	if err := unix.Unshare(unix.CLONE_FS | int(req.New)&(unix.CLONE_NEWNET|unix.CLONE_NEWUTS|unix.CLONE_NEWIPC|unix.CLONE_NEWNS)); err != nil {
+		return errdefs.Doing(err, "make the namespaces")
+	}
+	if req.New&unix.CLONE_NEWNET != 0 {
+		return errdefs.Doing(network.LoopbackUp(), "bring up the loopback interface")
+	}
+	return nil
+}
+
+// spawn has the thread clone the init.
+func (w *worker) spawn(req *spawn.Request) (p *spawn.Process, err error) {
+	<-w.made
+	if w.err != nil {
+		return nil, again(w.err)
+	}
+	done := make(chan struct{})
+	w.work <- func() {
+		defer close(done)
+		p, err = spawn.Start(req)
+	}
+	<-done
+	return p, err
+}
+
+// makeRoot has the thread make the root filesystem, and write down the rest.
+func (c *creation) makeRoot() {
+	w := c.ahead.worker
+	what := c.what()
+	what.Procfs = c.ahead.procfs(int(c.process.PidFD.Fd()), c.Preserve)
+	w.work <- func() {
+		defer close(w.walked)
+		if w.err = c.meetInit(); w.err == nil {
+			w.plan, w.err = initproc.WriteInit(what)
+		}
+	}
+}
+
+// meetInit waits until the init waits for its plan, and follows it where that went
+// alone.
+func (c *creation) meetInit() error {
+	if err := c.process.SetupError(); err != nil {
+		return err
+	}
+	if err := c.ahead.hear(); err != nil {
+		return err
+	}
+	if !c.hasNew(specs.CgroupNamespace) {
+		return nil
+	}
+	return unix.Setns(int(c.process.PidFD.Fd()), unix.CLONE_NEWCGROUP)
+}
+
+// readyAhead waits until there is nothing left to do but what the process does
+// itself.
+func (c *creation) readyAhead() error {
+	if !c.alongside() {
+		return nil // it is on its own way to the byte that release writes
+	}
+	w := c.ahead.worker
+	<-w.walked
+	if w.err != nil {
+		return again(w.err)
+	}
+	c.ahead.report = w.plan.Report
+	if err := w.plan.Calls.WritePlan(c.ahead.plans, 3+c.Preserve+initproc.ReportFD); err != nil {
+		return again(err)
+	}
+	return nil
+}
+
+// procfs returns a function that has the init make a procfs, and fetches that.
+func (a *ahead) procfs(pidfd, preserve int) func(rootfs.Procfs) (int, error) {
+	return func(fs rootfs.Procfs) (int, error) {
+		mnt := 3 + preserve + initproc.MountFD
+		if err := procfsPlan(&fs, mnt-1, mnt).WritePlan(a.plans, 3+preserve+initproc.ReportFD); err != nil {
+			return -1, err
+		}
+		if err := a.tellAhead(); err != nil {
+			return -1, err
+		}
+		if err := a.hear(); err != nil {
+			return -1, errdefs.Doing(err, "make a procfs")
+		}
+		fd, err := unix.PidfdGetfd(pidfd, mnt, 0)
+		return fd, os.NewSyscallError("pidfd_getfd", err)
+	}
+}
+
+// procfsPlan is the making of a procfs: as the descriptor mnt of the process, with
+// the help of ctx. Both are behind all that it has.
+func procfsPlan(fs *rootfs.Procfs, ctx, mnt int) *stub.Program {
+	p := stub.NewPlan()
+	p.Call(unix.SYS_FSOPEN, sys.CString(p, "proc"), unix.FSOPEN_CLOEXEC)
+	p.Prev(unix.SYS_DUP3, 0, uintptr(ctx), unix.O_CLOEXEC)
+	set := func(command, key, value uintptr) { p.Call(unix.SYS_FSCONFIG, uintptr(ctx), command, key, value, 0) }
+	if fs.Source != "" {
+		set(unix.FSCONFIG_SET_STRING, sys.CString(p, "source"), sys.CString(p, fs.Source))
+	}
+	for _, d := range fs.Data {
+		if d.HasValue {
+			set(unix.FSCONFIG_SET_STRING, sys.CString(p, d.Key), sys.CString(p, d.Value))
+		} else {
+			set(unix.FSCONFIG_SET_FLAG, sys.CString(p, d.Key), 0)
+		}
+	}
+	set(unix.FSCONFIG_CMD_CREATE, 0, 0)
+	p.Call(unix.SYS_FSMOUNT, uintptr(ctx), unix.FSMOUNT_CLOEXEC, uintptr(fs.Attr&^unix.MOUNT_ATTR_NOSYMFOLLOW))
+	p.Prev(unix.SYS_DUP3, 0, uintptr(mnt), unix.O_CLOEXEC)
+	p.Back()
+	return p
+}
