@@ -32,6 +32,7 @@ needs() {
     engines  iptables                            iptables
     engines  /usr/lib/cni/bridge                 containernetworking-plugins
     engines  podman                              podman
+    engines  conmon                              conmon
     engines  /usr/lib/podman/netavark            netavark
     engines  slirp4netns                         slirp4netns
     engines  newuidmap                           uidmap

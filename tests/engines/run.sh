@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# run.sh [FILE...]: rung under the real thing: containerd, Kubernetes' CRI, Docker, Podman, go-runc, and a whole Debian
+# run.sh [FILE...]: rung under the real thing: containerd, Kubernetes' CRI, Docker, Podman, conmon, go-runc, a whole Debian
 # inside a container; and what the documentation says about engines, done word for word; needs root. The daemons are the
 # tests' own and go away with them. RUNG names the binary.
 set -euo pipefail
@@ -13,5 +13,5 @@ export RUNG
 # No test may hang: each has this many seconds.
 export BATS_TEST_TIMEOUT=${BATS_TEST_TIMEOUT:-120}
 [ $# -gt 0 ] || set -- containerd.bats cri.bats cri2.bats docker.bats docker-default.bats docker-userns.bats podman.bats \
-  podman-pods.bats gorunc.bats distro.bats pages.bats
+  podman-pods.bats conmon.bats gorunc.bats distro.bats pages.bats
 exec ../../scripts/bats.sh engines "$@"
