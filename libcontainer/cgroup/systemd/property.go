@@ -67,11 +67,11 @@ func Properties(limits []Limit) []Property {
 				set("IOWeight", fromBFQ(n))
 			}
 		default:
-			if name := cpusets[l.File]; name != "" {
+			if name := cpuset(l.File); name != "" {
 				if mask, ok := bitmask(value); ok {
 					set(name, mask)
 				}
-			} else if name := plain[l.File]; name != "" {
+			} else if name := plain(l.File); name != "" {
 				if n, ok := bytesOrMax(value); ok {
 					set(name, n)
 				}
@@ -81,21 +81,37 @@ func Properties(limits []Limit) []Property {
 	return props
 }
 
-// plain are the files whose value, a number or "max", is that of a property.
-var plain = map[string]string{
-	"memory.high":      "MemoryHigh",
-	"memory.low":       "MemoryLow",
-	"memory.max":       "MemoryMax",
-	"memory.min":       "MemoryMin",
-	"memory.swap.max":  "MemorySwapMax",
-	"memory.zswap.max": "MemoryZSwapMax",
-	"pids.max":         "TasksMax",
+// plain returns the property whose value, a number or "max", is that of a file,
+// or "". It is no map, which every start of rung would make.
+func plain(file string) string {
+	switch file {
+	case "memory.high":
+		return "MemoryHigh"
+	case "memory.low":
+		return "MemoryLow"
+	case "memory.max":
+		return "MemoryMax"
+	case "memory.min":
+		return "MemoryMin"
+	case "memory.swap.max":
+		return "MemorySwapMax"
+	case "memory.zswap.max":
+		return "MemoryZSwapMax"
+	case "pids.max":
+		return "TasksMax"
+	}
+	return ""
 }
 
-// cpusets are the files with a list of numbers.
-var cpusets = map[string]string{
-	"cpuset.cpus": "AllowedCPUs",
-	"cpuset.mems": "AllowedMemoryNodes",
+// cpuset returns the property for a file with a list of numbers, or "".
+func cpuset(file string) string {
+	switch file {
+	case "cpuset.cpus":
+		return "AllowedCPUs"
+	case "cpuset.mems":
+		return "AllowedMemoryNodes"
+	}
+	return ""
 }
 
 func number(s string) (uint64, bool) {

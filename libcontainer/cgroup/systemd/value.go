@@ -38,9 +38,22 @@ func ParseValue(text string) (any, error) {
 const maxNesting = 16
 
 // keywords are the names of the types that have one.
-var keywords = map[string]dbus.Signature{
-	"boolean": "b", "byte": "y", "int16": "n", "uint16": "q", "int32": "i", "uint32": "u", "int64": "x", "uint64": "t",
-	"double": "d", "string": "s", "objectpath": "o", "signature": "g",
+var keywords = [...]struct {
+	name string
+	typ  dbus.Signature
+}{
+	{"boolean", "b"}, {"byte", "y"}, {"int16", "n"}, {"uint16", "q"}, {"int32", "i"}, {"uint32", "u"}, {"int64", "x"}, {"uint64", "t"},
+	{"double", "d"}, {"string", "s"}, {"objectpath", "o"}, {"signature", "g"},
+}
+
+// keyword returns the type of that name, or "".
+func keyword(name string) dbus.Signature {
+	for _, k := range keywords {
+		if k.name == name {
+			return k.typ
+		}
+	}
+	return ""
 }
 
 // literal is a value whose type may be open still.
@@ -85,7 +98,7 @@ func (p *parser) literal(typ dbus.Signature) (literal, error) {
 		return literal{kind: 's', text: s, typ: typ}, err
 	}
 	w := p.word()
-	switch t := keywords[w]; {
+	switch t := keyword(w); {
 	case w == "true" || w == "false":
 		return literal{kind: 'b', text: w, typ: typ}, nil
 	case t == "" && strings.HasPrefix(w, "@"):
