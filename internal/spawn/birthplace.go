@@ -48,17 +48,9 @@ func (b *builder) birthplace() (leave func() error, err error) {
 	if b.birth == nil {
 		return func() error { return nil }, nil
 	}
-	dumpable, err := unix.PrctlRetInt(unix.PR_GET_DUMPABLE, 0, 0, 0, 0)
-	if err == nil {
-		err = unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0)
-	}
-	if err != nil {
+	shown := keepDumpable()
+	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
 		return nil, errdefs.Doing(err, "hide from the processes of the container")
-	}
-	shown := func() {
-		if dumpable == 1 { // 2 can only be set by the kernel
-			_ = unix.Prctl(unix.PR_SET_DUMPABLE, 1, 0, 0, 0)
-		}
 	}
 	if err := unix.Setns(b.birth.FD, unix.CLONE_NEWPID); err != nil {
 		shown()

@@ -356,15 +356,24 @@ func (b *builder) clone(ops []op) (pid, pidFD int, err error) {
 // keepMemoryAttributes returns a function that gives the memory back the
 // attributes that it has now, after a child that shared it has changed them.
 func keepMemoryAttributes() func() {
-	dumpable, dumpErr := unix.PrctlRetInt(unix.PR_GET_DUMPABLE, 0, 0, 0, 0)
+	shown := keepDumpable()
 	noHugePages, thpErr := unix.PrctlRetInt(unix.PR_GET_THP_DISABLE, 0, 0, 0, 0)
 	return func() {
-		// 2 (suid_dumpable) cannot be set, and is close to 0.
-		if dumpErr == nil && dumpable == 1 {
-			_ = unix.Prctl(unix.PR_SET_DUMPABLE, 1, 0, 0, 0)
-		}
+		shown()
 		if thpErr == nil && noHugePages == 0 {
 			_ = unix.Prctl(unix.PR_SET_THP_DISABLE, 0, 0, 0, 0)
+		}
+	}
+}
+
+// keepDumpable returns a function that makes this process dumpable again if it is
+// now.
+func keepDumpable() func() {
+	dumpable, err := unix.PrctlRetInt(unix.PR_GET_DUMPABLE, 0, 0, 0, 0)
+	return func() {
+		// 2 (suid_dumpable) cannot be set, and is close to 0.
+		if err == nil && dumpable == 1 {
+			_ = unix.Prctl(unix.PR_SET_DUMPABLE, 1, 0, 0, 0)
 		}
 	}
 }

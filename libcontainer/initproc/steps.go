@@ -13,6 +13,7 @@ import (
 
 	"github.com/rungoci/rung/internal/errdefs"
 	"github.com/rungoci/rung/internal/sys"
+	"github.com/rungoci/rung/libcontainer/bundle"
 	"github.com/rungoci/rung/libcontainer/gate"
 	"github.com/rungoci/rung/libcontainer/handshake"
 	"github.com/rungoci/rung/libcontainer/network"
@@ -23,12 +24,7 @@ import (
 // newNamespace tells whether the container has a namespace of its own of this
 // type, made for it and not joined.
 func (in *inside) newNamespace(t specs.LinuxNamespaceType) bool {
-	for _, ns := range in.spec.Linux.Namespaces {
-		if ns.Type == t {
-			return ns.Path == ""
-		}
-	}
-	return false
+	return bundle.NewNamespace(in.spec, t)
 }
 
 // session gives the container a session (setsid) and a session keyring of its

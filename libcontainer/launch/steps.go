@@ -7,7 +7,6 @@ import (
 	"math"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -18,6 +17,7 @@ import (
 	"github.com/rungoci/rung/internal/errdefs"
 	"github.com/rungoci/rung/internal/nofile"
 	"github.com/rungoci/rung/internal/spawn"
+	"github.com/rungoci/rung/libcontainer/bundle"
 	"github.com/rungoci/rung/libcontainer/cgroup"
 	"github.com/rungoci/rung/libcontainer/gate"
 	"github.com/rungoci/rung/libcontainer/handshake"
@@ -83,17 +83,13 @@ func (c *creation) poststop() {
 
 // has tells whether the container gets or joins a namespace of type t.
 func (c *creation) has(t specs.LinuxNamespaceType) bool {
-	return c.spec.Linux != nil && slices.ContainsFunc(c.spec.Linux.Namespaces, func(ns specs.LinuxNamespace) bool { return ns.Type == t })
+	_, found := bundle.Namespace(c.spec, t)
+	return found
 }
 
 // hasNew tells whether the container gets a new namespace of type t.
 func (c *creation) hasNew(t specs.LinuxNamespaceType) bool {
-	for _, ns := range c.spec.Linux.Namespaces {
-		if ns.Type == t {
-			return ns.Path == ""
-		}
-	}
-	return false
+	return bundle.NewNamespace(c.spec, t)
 }
 
 func (c *creation) makeCgroup() error {

@@ -2,6 +2,8 @@ package specgen
 
 import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/rungoci/rung/libcontainer/bundle"
 )
 
 // StopSignal is the annotation that says which signal ends a container in order
@@ -34,7 +36,7 @@ func Init(spec *specs.Spec) {
 		}
 		spec.Mounts = append(spec.Mounts, specs.Mount{Destination: m.path, Type: "tmpfs", Source: "tmpfs", Options: options})
 	}
-	if !hasNamespace(spec, specs.CgroupNamespace) {
+	if _, found := bundle.Namespace(spec, specs.CgroupNamespace); !found {
 		spec.Linux.Namespaces = append(spec.Linux.Namespaces, namespaces(specs.CgroupNamespace)...)
 	}
 	if spec.Annotations == nil {
@@ -50,13 +52,4 @@ func systemCapabilities() []string {
 		"CAP_AUDIT_WRITE", "CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_FSETID", "CAP_KILL", "CAP_MKNOD",
 		"CAP_NET_BIND_SERVICE", "CAP_NET_RAW", "CAP_SETFCAP", "CAP_SETGID", "CAP_SETPCAP", "CAP_SETUID", "CAP_SYS_CHROOT",
 	}
-}
-
-func hasNamespace(spec *specs.Spec, kind specs.LinuxNamespaceType) bool {
-	for _, ns := range spec.Linux.Namespaces {
-		if ns.Type == kind {
-			return true
-		}
-	}
-	return false
 }
