@@ -215,7 +215,7 @@ limits() {
 	delete --force
 }
 
-@test "systemd: cpu.idle is kept over daemon-reload" {
+@test "systemd: cpu.idle is kept over daemon-reload, and ended by shares" {
 	config '.linux.resources.cpu.idle = 1'
 	running
 	equal 1 "$(value cpu.idle)"
@@ -223,6 +223,8 @@ limits() {
 	equal idle "$(property CPUWeight)"
 	systemctl daemon-reload 3>&-
 	equal 1 "$(value cpu.idle)"
+	rung update --cpu-share 512 "$CT"
+	equal "0 $(property CPUWeight)" "$(value cpu.idle) $(value cpu.weight)"
 	delete --force
 }
 
