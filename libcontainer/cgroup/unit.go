@@ -3,6 +3,7 @@ package cgroup
 import (
 	"errors"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -197,6 +198,7 @@ func (m *Manager) tell() error {
 	if m.rec.Driver != DriverSystemd || len(m.unit.told) == 0 {
 		return nil
 	}
+	m.tellWeight()
 	props := systemd.Properties(m.unit.told)
 	m.unit.told = nil
 	if len(props) == 0 {
@@ -215,6 +217,15 @@ func (m *Manager) tell() error {
 		return m.keepPeriod(bus, period)
 	}
 	return nil
+}
+
+// tellWeight adds the weight of a cgroup that is idle no more: systemd has one
+// property for both.
+func (m *Manager) tellWeight() {
+	ended := slices.ContainsFunc(m.unit.told, func(l systemd.Limit) bool { return l.File == "cpu.idle" && l.Value == "0" })
+	if weight, err := m.read("cpu", "cpu.weight"); ended && err == nil {
+		m.unit.told = append(m.unit.told, systemd.Limit{File: "cpu.weight", Value: weight})
+	}
 }
 
 // idlePeriod returns cpu.max where that is a period of its own without a quota,

@@ -78,6 +78,19 @@ func TestToldOfWhatIsWritten(t *testing.T) {
 	}
 }
 
+// TestToldOfTheWeight: a container that is idle no more has the weight that it
+// has.
+func TestToldOfTheWeight(t *testing.T) {
+	m := scopeManager(t, map[string]string{"cpu.idle": "1\n", "cpu.weight": "100\n"})
+	if err := m.apply(limit{"cpu.idle", "cpu", "cpu.idle", "0"}); err != nil {
+		t.Fatal(err)
+	}
+	m.tellWeight()
+	if want := []systemd.Limit{{File: "cpu.idle", Value: "0"}, {File: "cpu.weight", Value: "100"}}; !slices.Equal(m.unit.told, want) {
+		t.Errorf("told %v", m.unit.told)
+	}
+}
+
 // TestDestroyWithoutSystemd: where there is no systemd (any more), there is no
 // unit to stop.
 func TestDestroyWithoutSystemd(t *testing.T) {

@@ -223,6 +223,13 @@ limits() {
 	equal idle "$(property CPUWeight)"
 	systemctl daemon-reload 3>&-
 	equal 1 "$(value cpu.idle)"
+	echo '{"cpu": {"idle": 0}}' >"$WORK/busy"
+	rung update --resources "$WORK/busy" "$CT"
+	systemctl daemon-reload 3>&-
+	equal "0 100 100" "$(value cpu.idle) $(value cpu.weight) $(property CPUWeight)"
+	echo '{"cpu": {"idle": 1}}' >"$WORK/idle"
+	rung update --resources "$WORK/idle" "$CT"
+	equal "1 idle" "$(value cpu.idle) $(property CPUWeight)"
 	rung update --cpu-share 512 "$CT"
 	equal "0 $(property CPUWeight)" "$(value cpu.idle) $(value cpu.weight)"
 	delete --force

@@ -333,10 +333,34 @@ func ignoreMissing(err error) error {
 	return err
 }
 
-// SetProperties changes properties of a unit, until the next boot.
+// SetProperties changes properties of a unit, until the next boot. Those that
+// this systemd is too old for are left out: it does not write to their files.
 func (b *Bus) SetProperties(name string, props []Property) error {
-	_, err := b.call("SetUnitProperties", name, true, propertyArray(props))
+	known, err := b.known(props)
+	if err == nil && len(known) > 0 {
+		_, err = b.call("SetUnitProperties", name, true, propertyArray(known))
+	}
 	return errdefs.Doing(err, "set properties of the systemd unit "+name)
+}
+
+// known returns those of props that this systemd knows. It is asked for its version
+// only where there is one that it may not know.
+func (b *Bus) known(props []Property) ([]Property, error) {
+	version := 0
+	var known []Property
+	for _, p := range props {
+		since := p.since()
+		if since > 0 && version == 0 {
+			var err error
+			if version, err = b.Version(); err != nil {
+				return nil, err
+			}
+		}
+		if since <= version {
+			known = append(known, p)
+		}
+	}
+	return known, nil
 }
 
 // Attach moves a process into the cgroup of a unit, or one below it: "/sub". A

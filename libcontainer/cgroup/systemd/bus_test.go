@@ -270,6 +270,26 @@ func TestSetProperties(t *testing.T) {
 	}
 }
 
+// TestSetPropertiesByVersion: the fake is a systemd 252.
+func TestSetPropertiesByVersion(t *testing.T) {
+	f := newFake(t, healthy("done"))
+	b := f.dial()
+	if err := b.SetProperties("a.scope", []Property{{"CPUWeight", uint64(0)}, {"MemoryZSwapMax", infinity}}); err != nil {
+		t.Fatal(err)
+	}
+	want := []any{"a.scope", true, [][]any{{"CPUWeight", dbus.MakeVariant(uint64(0))}}}
+	if got := f.bodies[len(f.bodies)-1]; !reflect.DeepEqual(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	calls := len(f.calls)
+	if err := b.SetProperties("a.scope", []Property{{"MemoryZSwapMax", infinity}}); err != nil {
+		t.Error(err)
+	}
+	if got := f.calls[calls:]; !reflect.DeepEqual(got, []string{"Get"}) {
+		t.Errorf("calls: %v", got)
+	}
+}
+
 func TestAttach(t *testing.T) {
 	f := newFake(t, healthy("done"))
 	if err := f.dial().Attach("a.scope", "/sub", 42); err != nil {

@@ -15,6 +15,18 @@ type Property struct {
 	Value any
 }
 
+// since returns the version of systemd from which on it takes p, 0 for what each
+// that rung runs with takes.
+func (p Property) since() int {
+	switch {
+	case p.Name == "CPUWeight" && p.Value == uint64(0):
+		return 252 // idle
+	case p.Name == "MemoryZSwapMax":
+		return 253
+	}
+	return 0
+}
+
 // infinity is how systemd has "no limit".
 const infinity = uint64(math.MaxUint64)
 
