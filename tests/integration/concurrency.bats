@@ -95,6 +95,7 @@ count() { printf '%s\n' "${statuses[@]}" | grep -cx "$1" || true; }
 	together 20 run --bundle "$WORK/bundles/@" "$CT-@"
 	equal 20 "$(count 0)"
 	find /sys/fs/cgroup -depth -path "*$PARENT/pod" -type d -delete 2>/dev/null || true
+	! systemd_driver || systemctl stop "$TAG-pod.slice" 3>&-
 }
 
 @test "concurrency: five deletes of one container at once all succeed with --force" {
