@@ -90,8 +90,9 @@ func (r *relay) attach(pidfd *os.File, resize func()) {
 		r.forward(sig)
 	}
 	if resize != nil {
-		// Before the caller takes over the size that the terminal has now.
 		signal.Notify(r.ch, unix.SIGWINCH)
+		// The size may have changed since the terminal was made.
+		resize()
 	}
 	go func() {
 		// Not a timer of Go's: the first one sets up its network poller.
@@ -143,6 +144,9 @@ func (r *relay) handle(sig unix.Signal) {
 		r.resize()
 	case r.target != nil:
 		r.forward(sig)
+	case sig == unix.SIGWINCH || sig == unix.SIGCONT:
+		// Nothing to anybody who does not wait for them; attach looks at the
+		// size itself.
 	default:
 		r.pending = append(r.pending, sig)
 		r.cancel(errors.New("interrupted by " + unix.SignalName(sig)))

@@ -153,18 +153,27 @@ func TestSignalForwarded(t *testing.T) {
 
 func TestResizeSignal(t *testing.T) {
 	g := startTarget(t)
-	r, _ := startRelay(t)
+	r, ctx := startRelay(t)
 	resized := 0
+	// Too early to be of use to anybody.
+	r.handle(unix.SIGWINCH)
+	r.handle(unix.SIGCONT)
+	if ctx.Err() != nil {
+		t.Error("a window whose size changes ends the creation:", context.Cause(ctx))
+	}
 	attached(t, r, g, func() { resized++ })
+	if resized != 1 {
+		t.Error("attach does not take over the size, which may have changed")
+	}
 	r.handle(unix.SIGWINCH)
 	r.handle(unix.SIGWINCH)
-	if resized != 2 {
+	if resized != 3 {
 		t.Errorf("the terminal was resized %d times", resized)
 	}
 	r.detach()
 	r.handle(unix.SIGWINCH)
 	r.handle(unix.SIGTERM)
-	if resized != 2 || g.ended(0) {
+	if resized != 3 || g.ended(0) {
 		t.Error("signals are passed on after the end")
 	}
 }
