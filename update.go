@@ -100,15 +100,21 @@ with it, the flags for single limits are ignored.`,
 				if err != nil {
 					return err
 				}
+				update := func() error {
+					if cmd.String("resources") != "" {
+						return c.Update(r) // whose fields are the file's
+					}
+					return nameFlag(c.Update(r))
+				}
 				l3, mb := cmd.String("l3-cache-schema"), cmd.String("mem-bw-schema")
 				if l3 == "" && mb == "" {
-					return nameFlag(c.Update(r))
+					return update()
 				}
 				restore, err := c.UpdateIntelRdt(l3, mb)
 				if err != nil {
 					return nameFlag(err)
 				}
-				err = nameFlag(c.Update(r))
+				err = update()
 				if err != nil {
 					if rerr := restore(); rerr != nil {
 						warn("undo of a failed update: " + rerr.Error())
