@@ -138,6 +138,8 @@ func (c *Container) Exec(ctx context.Context, o ExecOptions) (int, error) {
 	f := &foreground{}
 	defer f.giveBack()
 	f.relay, ctx = newRelay(ctx, opts.Warn)
+	// It takes longer than the making of the process.
+	f.relay.cloned()
 	opts.relay = f.relay
 	if !o.Detach {
 		opts.Foreground = true
@@ -250,8 +252,8 @@ func (o *Options) join(ctx context.Context, c *Container, target *launch.Target,
 		Into:   target,
 		Stdio:  [3]*os.File{o.Stdin, o.Stdout, o.Stderr}, Preserve: o.PreserveFDs, NoKeyring: c.state.Exec.NoKeyring,
 		Foreground: o.Foreground, Immediate: true, Terminal: o.terminal, PidFile: o.PidFile, PidfdSocket: o.PidfdSocket,
-		Cloned: o.relay.cloned, Commit: o.relay.armed,
-		Warn: o.Warn, Trace: o.Trace,
+		Commit: o.relay.armed,
+		Warn:   o.Warn, Trace: o.Trace,
 	})
 	if err != nil {
 		return nil, err

@@ -67,7 +67,8 @@ func UntilSignal(parent context.Context) context.Context {
 	return ctx
 }
 
-// cloned enables the signals that end rung, while the init starts up.
+// cloned enables the signals that end rung, while something else is done: 0.2 to
+// 0.5 ms.
 func (r *relay) cloned() {
 	go func() {
 		r.enableStop()
