@@ -130,9 +130,15 @@ sleep 777"
 	[ "$(status_of .reason)" = Completed ]
 }
 
+# logged SIZE: that many bytes are in the container's log.
+logged() { [ "$(cri logs "$CTR" | wc -c)" -ge "$1" ]; }
+
 @test "cri: a mebibyte in the log" {
 	pod
-	outputs . sh -c 'yes 0123456789abcde | head -c 1048576' | cmp - <(yes 0123456789abcde | head -c 1048576)
+	# It stays: containerd 1.6 closes the log of a container that ends before all is in it.
+	container big . sh -c 'yes 0123456789abcde | head -c 1048576; exec sleep 1000'
+	eventually 20 logged 1048576
+	cri logs "$CTR" | cmp - <(yes 0123456789abcde | head -c 1048576)
 }
 
 @test "cri: what cannot be started is told, and is the container's reason" {
