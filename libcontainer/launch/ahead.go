@@ -64,8 +64,9 @@ func goesAhead(r *Request) bool {
 	if r.Into != nil {
 		return !r.Into.State.Exec.Userns
 	}
-	// A thread without privileges cannot do what it takes.
-	if r.NoPivot || os.Geteuid() != 0 || r.Annotated.DelegateCgroup != "" {
+	// A thread without privileges cannot do what it takes, which includes
+	// pidfd_getfd(2).
+	if r.NoPivot || !hasCapability(unix.CAP_SYS_ADMIN) || !hasCapability(unix.CAP_SYS_PTRACE) || r.Annotated.DelegateCgroup != "" {
 		return false
 	}
 	s := r.Bundle.Spec
