@@ -313,7 +313,7 @@ x
 	make_fifo
 	config '.linux.resources.memory = {limit: 4194304}'
 	# A file of a tmpfs is the container's memory.
-	shell 'dd if=/dev/zero of=/dev/shm/file bs=1024 count=1700 2>/dev/null; echo done >/fifo; sleep 1000'
+	shell 'dd if=/dev/zero of=/dev/shm/file bs=1024 count=2000 2>/dev/null; echo done >/fifo; sleep 1000'
 	run_ct --detach
 	heard
 	usage=$(cat "$dir/memory.usage_in_bytes" 2>/dev/null || cat "$dir/memory.current")
