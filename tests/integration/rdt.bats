@@ -126,10 +126,11 @@ classes() { (cd "$RESCTRL" && echo */tasks); }
 @test "rdt: of a create that was killed, delete --force removes the class" {
 	fake_resctrl
 	rdt '{"enableMonitoring": true}'
-	config '.hooks.createRuntime = [{path: "/bin/sh", args: ["sh", "-c", "exec sleep 1000"], env: ["PATH=/bin:/usr/bin"]}]'
+	config '.hooks.createRuntime = [{path: "/bin/sh", args: ["sh", "-c", "echo $$ >\($pid); exec sleep 1000"], env: ["PATH=/bin:/usr/bin"]}]' --arg pid "$WORK/hook"
 	rung_in_background create --bundle "$BUNDLE" "$CT"
 	poll test -d "$RESCTRL/$CT/mon_groups/$CT"
-	kill -KILL "$background"
+	poll test -s "$WORK/hook"
+	kill -KILL "$background" "$(<"$WORK/hook")"
 	delete --force
 	equal '*/tasks' "$(classes)"
 }
