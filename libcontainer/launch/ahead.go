@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"sync"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -38,15 +39,41 @@ type ahead struct {
 	// plans is where an init finds what it is to do next.
 	plans  *os.File
 	worker *worker
-	filter chan filterResult
+	filter *pendingFilter
 	report handshake.Report
 }
 
-// filterResult is a filter of system calls, or why there is none.
-type filterResult struct {
+// pendingFilter is a filter of system calls that is still being made, perhaps while
+// a worker waits for it.
+type pendingFilter struct {
+	set     sync.Once
+	known   chan struct{} // closed when the two below are
 	program *seccomp.Program
 	err     error
 }
+
+// provide has what make returns become the filter, or why there is none, unless one
+// of the two is known.
+func (f *pendingFilter) provide(make func() (*seccomp.Program, error)) error {
+	f.set.Do(func() {
+		f.program, f.err = make()
+		close(f.known)
+	})
+	return f.err
+}
+
+// await waits for the filter.
+func (f *pendingFilter) await() (*seccomp.Program, error) {
+	<-f.known
+	return f.program, f.err
+}
+
+// giveUp ends the waiting: nobody is going to make it.
+func (f *pendingFilter) giveUp() {
+	_ = f.provide(func() (*seccomp.Program, error) { return nil, errors.New("the creation has ended") })
+}
+
+func newAhead() *ahead { return &ahead{filter: &pendingFilter{known: make(chan struct{})}} }
 
 // errAgain says that the process has to be made with a rung in it.
 var errAgain = errors.New("the process could not be set up by a list of system calls")
@@ -58,7 +85,7 @@ func again(err error) error { return fmt.Errorf("%w: %w", errAgain, err) }
 // see.
 func goesAhead(r *Request) bool {
 	// A gate is rung's.
-	if !stub.Supported || !r.Immediate || r.PidfdSocket != "" || r.Bundle.Spec.Process.Terminal {
+	if !stub.Supported || !r.Immediate || r.PidfdSocket != "" || r.Annotated.PidfdReceiver != "" || r.Bundle.Spec.Process.Terminal {
 		return false
 	}
 	if r.Into != nil {
@@ -115,7 +142,6 @@ func (c *creation) alongside() bool { return c.ahead != nil && c.Into == nil }
 // writeAhead makes the program of the process.
 func (c *creation) writeAhead() error {
 	a := c.ahead
-	a.filter = make(chan filterResult, 1)
 	var program *stub.Program
 	if c.alongside() {
 		program = initproc.Follower(c.Preserve)
@@ -149,7 +175,7 @@ func (c *creation) writeAhead() error {
 
 // what is all that has to be known of the process.
 func (c *creation) what() *initproc.Ahead {
-	what := &initproc.Ahead{Spec: c.spec, Message: *c.words(), Streams: [3]int{0, 1, 2}, Root: unix.AT_FDCWD, Filter: c.ahead.awaitFilter}
+	what := &initproc.Ahead{Spec: c.spec, Message: *c.words(), Streams: [3]int{0, 1, 2}, Root: unix.AT_FDCWD, Filter: c.ahead.filter.await}
 	for i, f := range c.Stdio {
 		if f != nil {
 			what.Streams[i] = int(f.Fd())
@@ -159,19 +185,13 @@ func (c *creation) what() *initproc.Ahead {
 }
 
 // filterAhead provides the filter of system calls.
-func (c *creation) filterAhead() error {
-	if len(c.ahead.filter) > 0 {
-		return nil // it is there
-	}
-	var f filterResult
-	if c.hasFilter() {
-		f.program, f.err = c.ownFilter()
-	}
-	c.ahead.filter <- f
-	return f.err
-}
+func (c *creation) filterAhead() error { return c.ahead.filter.provide(c.ownFilter) }
 
+// ownFilter returns the process's filter, or nil, and keeps that of a container.
 func (c *creation) ownFilter() (*seccomp.Program, error) {
+	if !c.hasFilter() {
+		return nil, nil
+	}
 	if c.Into != nil {
 		data, err := c.Dir.ReadFilter()
 		if err != nil {
@@ -185,12 +205,6 @@ func (c *creation) ownFilter() (*seccomp.Program, error) {
 		err = c.Dir.WriteFilter(p.Bytes())
 	}
 	return p, err
-}
-
-func (a *ahead) awaitFilter() (*seccomp.Program, error) {
-	f := <-a.filter
-	a.filter <- f
-	return f.program, f.err
 }
 
 // program has the process execute it. proc is the host's /proc, or nil.
@@ -241,6 +255,7 @@ func (a *ahead) handedOver() {
 
 func (a *ahead) close() {
 	if a.worker != nil {
+		a.filter.giveUp() // it may wait for that
 		a.worker.end()
 	}
 	a.handedOver()

@@ -175,7 +175,7 @@ func (c *creation) rows() []row {
 // nothing of it is left but the state folder, which is the caller's.
 func Create(ctx context.Context, r *Request) (*Result, error) {
 	if goesAhead(r) {
-		c := &creation{Request: r, ctx: ctx, spec: r.Bundle.Spec, ahead: new(ahead)}
+		c := &creation{Request: r, ctx: ctx, spec: r.Bundle.Spec, ahead: newAhead()}
 		res, err := create(c)
 		if !errors.Is(err, errAgain) || ctx.Err() != nil {
 			return res, err
