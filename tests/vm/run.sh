@@ -14,6 +14,7 @@
 #   TESTS        which files of tests/integration (default: all); PASS/FILE.bats is for that pass only
 #   FILTER       only the tests whose names this regular expression matches
 #   VM_TIMEOUT   seconds that all of it may take (default 5400)
+#   VM_SILENCE   seconds that the machine may say nothing (default 900)
 #   VM_LOG       keep the machine's console in this file
 #   RUNG_TEST_PATIENCE, RUNG_CRASH_ROUNDS, JOBS   as for tests/integration/run.sh
 set -euo pipefail
@@ -49,15 +50,34 @@ console=${VM_LOG:-$WORK/console.log}
 # The image first: its making is not part of the time limit.
 "$VM_DIR/image.sh" >/dev/null
 
+# listen: passes on what the machine says. One that stands still is asked where its processors and its waiting tasks are,
+# which it says on its console (the keys of proc-sysrq, "Magic SysRq" in the kernel's documentation), and ended.
+listen() {
+  local line key status=0
+  while :; do
+    IFS= read -r -t "${VM_SILENCE:-900}" line || { status=$?; break; }
+    printf '%s\n' "$line"
+  done
+  [ "$status" -gt 128 ] || return 0
+  echo "the machine has said nothing for ${VM_SILENCE:-900} s" >&2
+  for key in 9 l w m; do
+    echo "sendkey alt-sysrq-$key"
+    sleep 10 # it is slow, and nothing tells that it has done so
+  done >>"$WORK/monitor.in"
+  echo quit >>"$WORK/monitor.in"
+}
+
 # Results come as "PASS/FILE: TAP". What was planned and is not there, because the machine died, has failed.
 status=0
 VM_LIMIT=(timeout -k 5 "${VM_TIMEOUT:-5400}")
-machine rung.tests=1 -serial "file:$console" -chardev file,id=words,path=/proc/self/fd/1 \
-  -device virtio-serial-pci -device virtserialport,chardev=words,name=rung </dev/null | tee "$WORK/words" || true
+mkfifo "$WORK/monitor.in" "$WORK/monitor.out"
+machine "rung.tests=1 sysrq_always_enabled" -serial "file:$console" -chardev file,id=words,path=/proc/self/fd/1 \
+  -device virtio-serial-pci -device virtserialport,chardev=words,name=rung \
+  -monitor "pipe:$WORK/monitor" </dev/null | listen | tee "$WORK/words" || true
 counts=$(awk -f "$VM_DIR/count.awk" "$WORK/words") || status=$?
 if [ "$status" -ne 0 ]; then
   echo "--- the end of the machine's console" >&2
-  tail -n 60 "$console" >&2
+  tail -n 200 "$console" >&2
 fi
 echo "$counts"
 exit "$status"
