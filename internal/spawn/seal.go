@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/rungoci/rung/internal/errdefs"
+	"github.com/rungoci/rung/internal/memfd"
 )
 
 // Seal returns this program as a file that nobody can write to, not even by
@@ -139,16 +140,10 @@ func sealedCopy(mode uint32) (*os.File, error) {
 		return nil, err
 	}
 	defer src.Close()
-	// MFD_EXEC (6.3) says what hosts with vm.memfd_noexec=1 need to hear;
-	// older kernels do not know it.
-	fd, err := unix.MemfdCreate("rung", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING|unix.MFD_EXEC)
-	if err == unix.EINVAL {
-		fd, err = unix.MemfdCreate("rung", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
-	}
+	f, err := memfd.New()
 	if err != nil {
-		return nil, os.NewSyscallError("memfd_create", err)
+		return nil, err
 	}
-	f := os.NewFile(uintptr(fd), "memfd:rung")
 	if _, err := io.Copy(f, src); err != nil {
 		f.Close()
 		return nil, err
@@ -157,16 +152,15 @@ func sealedCopy(mode uint32) (*os.File, error) {
 		// Who is root over the file's owner in a user namespace, as where that
 		// maps the host's root, may read it all the same (would_dump in the
 		// kernel's fs/exec.c). Without CAP_CHOWN it stays the caller's.
-		_ = unix.Fchown(fd, unmapped, unmapped)
+		_ = unix.Fchown(int(f.Fd()), unmapped, unmapped)
 	}
-	if err := unix.Fchmod(fd, mode); err != nil {
+	if err := unix.Fchmod(int(f.Fd()), mode); err != nil {
 		f.Close()
 		return nil, os.NewSyscallError("fchmod", err)
 	}
-	const seals = unix.F_SEAL_SEAL | unix.F_SEAL_SHRINK | unix.F_SEAL_GROW | unix.F_SEAL_WRITE
-	if _, err := unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS, seals); err != nil {
+	if err := memfd.Seal(f); err != nil {
 		f.Close()
-		return nil, os.NewSyscallError("fcntl F_ADD_SEALS", err)
+		return nil, err
 	}
 	return f, nil
 }

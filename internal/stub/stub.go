@@ -21,6 +21,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/rungoci/rung/internal/errdefs"
+	"github.com/rungoci/rung/internal/memfd"
 	"github.com/rungoci/rung/internal/sys"
 )
 
@@ -192,7 +193,7 @@ func (p *Program) report(k kind, fd int) {
 // File returns the program as a sealed file without a name, to be executed with
 // any arguments. A call that fails has it report to the descriptor fd, and exit.
 func (p *Program) File(fd int) (*os.File, error) {
-	f, err := Memfd()
+	f, err := memfd.New()
 	if err != nil {
 		return nil, errdefs.Doing(err, "make the program that becomes the container's")
 	}
@@ -230,18 +231,8 @@ func (p *Program) WritePlan(f *os.File, fd int) error {
 	return errdefs.Doing(err, "write down what becomes the container's process")
 }
 
-// Memfd makes a file without a name in memory. MFD_EXEC (6.3) says what hosts with vm.memfd_noexec=1
-// need to hear; older kernels do not know it.
-func Memfd() (*os.File, error) {
-	fd, err := unix.MemfdCreate("rung", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING|unix.MFD_EXEC)
-	if err == unix.EINVAL {
-		fd, err = unix.MemfdCreate("rung", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
-	}
-	if err != nil {
-		return nil, os.NewSyscallError("memfd_create", err)
-	}
-	return os.NewFile(uintptr(fd), "memfd:rung"), nil
-}
+// Memfd makes the file for a plan. The error is that of memfd.New.
+func Memfd() (*os.File, error) { return memfd.New() }
 
 // write writes the parts and seals the file.
 func write(f *os.File, text, data []byte) error {
@@ -251,9 +242,7 @@ func write(f *os.File, text, data []byte) error {
 	if _, err := f.WriteAt(data, pageSize); err != nil {
 		return err
 	}
-	const seals = unix.F_SEAL_SEAL | unix.F_SEAL_SHRINK | unix.F_SEAL_GROW | unix.F_SEAL_WRITE
-	_, err := unix.FcntlInt(f.Fd(), unix.F_ADD_SEALS, seals)
-	return os.NewSyscallError("fcntl F_ADD_SEALS", err)
+	return memfd.Seal(f)
 }
 
 // data returns the program's memory. What a call that fails leads to is the last of
