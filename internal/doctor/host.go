@@ -15,6 +15,7 @@ import (
 	"github.com/moby/sys/user"
 	"golang.org/x/sys/unix"
 
+	"github.com/rungoci/rung/internal/sys"
 	"github.com/rungoci/rung/libcontainer"
 	"github.com/rungoci/rung/libcontainer/cgroup"
 )
@@ -51,7 +52,7 @@ type host struct {
 func thisHost(o Options) *host {
 	h := &host{
 		root: "/", stateRoot: o.StateRoot, uid: os.Geteuid(), inUserNamespace: libcontainer.InUserNamespace(),
-		privileged: mayAdministrate(), cgroup: cgroup.Mode(), home: os.Getenv("HOME"), config: os.Getenv("XDG_CONFIG_HOME"),
+		privileged: sys.Capable(unix.CAP_SYS_ADMIN), cgroup: cgroup.Mode(), home: os.Getenv("HOME"), config: os.Getenv("XDG_CONFIG_HOME"),
 		path: filepath.SplitList(os.Getenv("PATH")), run: runProgram,
 	}
 	if h.config == "" {
@@ -167,11 +168,4 @@ func runProgram(ctx context.Context, path string, args ...string) (string, error
 		err = errors.New("no answer within " + patience.String())
 	}
 	return string(out), err
-}
-
-// mayAdministrate tells whether this process has CAP_SYS_ADMIN.
-func mayAdministrate() bool {
-	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
-	var data [2]unix.CapUserData
-	return unix.Capget(&header, &data[0]) == nil && data[0].Effective&(1<<unix.CAP_SYS_ADMIN) != 0
 }

@@ -4,6 +4,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/rungoci/rung/internal/sys"
 )
 
 // stayHidden has a process that joins a pid namespace stay undumpable while it
@@ -22,10 +24,11 @@ func (b *builder) stayHidden() {
 	if set, err := unix.PrctlRetInt(unix.PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0); err != nil || set != 0 {
 		return
 	}
-	header := capHeader
-	if err := unix.Capget(&header, &b.capData[0]); err != nil {
+	caps, err := sys.Capget()
+	if err != nil {
 		return
 	}
+	b.capData = caps
 	for bit := range uint(32) {
 		// What it takes to execute a file that others may not.
 		if bit == unix.CAP_DAC_OVERRIDE || bit == unix.CAP_DAC_READ_SEARCH || b.capData[0].Permitted&(1<<bit) == 0 {

@@ -36,10 +36,9 @@ func Setresuid(c Caller, ruid, euid, suid uint32) unix.Errno {
 // its capabilities for files, which the kernel takes away with the user id
 // 0 (capabilities(7), "Effect of user ID changes on capabilities").
 func Setfsids(uid, gid uint32) error {
-	hdr := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
-	var data [2]unix.CapUserData
-	if err := unix.Capget(&hdr, &data[0]); err != nil {
-		return os.NewSyscallError("capget", err)
+	caps, err := Capget()
+	if err != nil {
+		return err
 	}
 	for _, id := range [...]struct {
 		name string
@@ -54,7 +53,8 @@ func Setfsids(uid, gid uint32) error {
 			return os.NewSyscallError(id.name, unix.EPERM)
 		}
 	}
-	return os.NewSyscallError("capset", unix.Capset(&hdr, &data[0]))
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	return os.NewSyscallError("capset", unix.Capset(&header, &caps[0]))
 }
 
 // Prctl is prctl(2) for the options that take at most two arguments after the

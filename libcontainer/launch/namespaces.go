@@ -13,6 +13,7 @@ import (
 
 	"github.com/rungoci/rung/internal/errdefs"
 	"github.com/rungoci/rung/internal/spawn"
+	"github.com/rungoci/rung/internal/sys"
 )
 
 // namespaceKinds lists the namespaces in the order in which they are joined:
@@ -72,14 +73,10 @@ func namespaces(list []specs.LinuxNamespace, req *spawn.Request) (closeAll func(
 // join a namespace takes CAP_SYS_ADMIN over it and where one is: whoever is
 // privileged has it for all of them from outside, and gives it up for the
 // host's by entering the user namespace; whoever is not has it only inside.
-func userFirst() bool { return !hasCapability(unix.CAP_SYS_ADMIN) }
+func userFirst() bool { return !sys.Capable(unix.CAP_SYS_ADMIN) }
 
-// hasCapability tells whether one of the first 32 capabilities is in effect.
-func hasCapability(number uint) bool {
-	hdr := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
-	var data [2]unix.CapUserData
-	return unix.Capget(&hdr, &data[0]) == nil && data[0].Effective&(1<<number) != 0
-}
+// hasCapability tells whether a capability is in effect.
+func hasCapability(number uint) bool { return sys.Capable(number) }
 
 // openNamespace opens a namespace file and checks that it is one of the right
 // kind. A fifo or a device in its place must not make it wait.

@@ -120,13 +120,9 @@ func (s capSet) String() string {
 // currentCaps returns the permitted and the inheritable set of the calling
 // thread.
 func currentCaps() (permitted, inheritable capSet, err error) {
-	hdr := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
-	var data [2]unix.CapUserData
-	if err := unix.Capget(&hdr, &data[0]); err != nil {
-		return 0, 0, err
-	}
-	return capSet(data[0].Permitted) | capSet(data[1].Permitted)<<32,
-		capSet(data[0].Inheritable) | capSet(data[1].Inheritable)<<32, nil
+	sets, err := sys.Capget()
+	return capSet(sets[0].Permitted) | capSet(sets[1].Permitted)<<32,
+		capSet(sets[0].Inheritable) | capSet(sets[1].Inheritable)<<32, err
 }
 
 // DropBounding removes from the bounding set of the thread all that the config

@@ -55,7 +55,7 @@ func SetUser(c sys.Caller, u specs.User, keepGroups bool) error {
 	if !keepGroups {
 		errno = sys.Setgroups(c, u.AdditionalGids)
 	}
-	if errno == unix.EPERM && len(u.AdditionalGids) == 0 && maySetgid() {
+	if errno == unix.EPERM && len(u.AdditionalGids) == 0 && sys.Capable(unix.CAP_SETGID) {
 		// A user namespace in which setgroups(2) is denied, as it has to be
 		// where a user without privileges mapped a group (CVE-2014-8989). The
 		// groups that the process has stay, and are not mapped there.
@@ -71,13 +71,6 @@ func SetUser(c sys.Caller, u specs.User, keepGroups bool) error {
 		return idError(errno, "become user "+strconv.FormatUint(uint64(u.UID), 10), "process.user.uid")
 	}
 	return nil
-}
-
-// maySetgid tells whether CAP_SETGID is in effect.
-func maySetgid() bool {
-	hdr := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
-	var data [2]unix.CapUserData
-	return unix.Capget(&hdr, &data[0]) == nil && data[0].Effective&(1<<unix.CAP_SETGID) != 0
 }
 
 func idError(errno unix.Errno, doing, field string) error {
