@@ -194,17 +194,20 @@ timed() {
   jq '.results[].times[]' "$dir/hyperfine.json" >>"$dir/results/$1.$2"
 }
 
-# The rows of many containers: up, the measurements among them, down; twice, if the first time was quick.
+# The rows of many containers: up, the measurements among them, down; twice, if the first time was quick. What is
+# compared with a run among them is a run just before and just after: a machine is not as fast at one time as at another.
 crowds() {
   local round runtime begin=$SECONDS
   for round in 1 2; do
     if [ $((SECONDS - begin)) -gt 100 ]; then break; fi
     for runtime in "${runtimes[@]}"; do
       progress "$crowd containers of $runtime, round $round of 2"
+      if wants alive; then measure alone "$runtime" 15 "" run --bundle "$dir/true" one; fi
       timed "up$round" "$runtime" "$dir/$runtime.up"
       if wants list; then measure list "$runtime" 15 "" list; fi
       if wants alive; then measure alive "$runtime" 30 "" run --bundle "$dir/true" one; fi
       timed "down$round" "$runtime" "$dir/$runtime.down"
+      if wants alive; then measure alone "$runtime" 15 "" run --bundle "$dir/true" one; fi
       if wants updown && [ -e "$dir/results/up$round.$runtime" ] && [ -e "$dir/results/down$round.$runtime" ]; then
         jq -s add "$dir/results/up$round.$runtime" "$dir/results/down$round.$runtime" >>"$dir/results/updown.$runtime"
       fi
