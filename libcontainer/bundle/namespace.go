@@ -17,6 +17,13 @@ func Namespace(s *specs.Spec, kind specs.LinuxNamespaceType) (path string, found
 	return "", false
 }
 
+// HasNamespace tells whether the container gets a new namespace of a kind or joins
+// one.
+func HasNamespace(s *specs.Spec, kind specs.LinuxNamespaceType) bool {
+	_, found := Namespace(s, kind)
+	return found
+}
+
 // NewNamespace tells whether the container gets a new namespace of a kind.
 func NewNamespace(s *specs.Spec, kind specs.LinuxNamespaceType) bool {
 	path, found := Namespace(s, kind)

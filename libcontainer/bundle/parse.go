@@ -92,7 +92,8 @@ func LoadMounts(path string, userns, destinations bool) (mounts []specs.Mount, w
 	if err := jsonfield.Unmarshal(data, &mounts); err != nil {
 		return nil, nil, nameFile(err, path)
 	}
-	v := &validator{spec: &specs.Spec{Mounts: mounts}, linux: new(specs.Linux)}
+	spec := &specs.Spec{Mounts: mounts, Linux: new(specs.Linux)}
+	v := &validator{spec: spec, linux: spec.Linux}
 	if destinations {
 		for i := range mounts {
 			field := jsonfield.Index("mounts", i) + ".destination"

@@ -78,7 +78,7 @@ func (v *validator) sysctls() error {
 			return bad(field, "belongs to no namespace, so it would change the host")
 		case path == "kernel/hostname":
 			return errdefs.Field(field, "conflicts with the field hostname").WithHint("set hostname instead")
-		case v.namespace(kind) == nil:
+		case !HasNamespace(v.spec, kind):
 			return bad(field, "belongs to the "+string(kind)+" namespace, which is not in linux.namespaces, so it would change the host")
 		}
 		if err := noNUL(field, v.linux.Sysctl[key]); err != nil {

@@ -99,7 +99,7 @@ func (v *validator) names() error {
 		if name.value == "" {
 			continue
 		}
-		if v.namespace(specs.UTSNamespace) == nil {
+		if !HasNamespace(v.spec, specs.UTSNamespace) {
 			return bad(name.field, "needs a uts namespace in linux.namespaces; without one it would rename the host")
 		}
 		if len(name.value) > maxName {

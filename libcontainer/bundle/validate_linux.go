@@ -11,21 +11,6 @@ import (
 	"github.com/rungoci/rung/libcontainer/bundle/jsonfield"
 )
 
-// namespace returns the entry of linux.namespaces of the given type, or nil
-// if the container stays in the one of rung.
-func (v *validator) namespace(kind specs.LinuxNamespaceType) *specs.LinuxNamespace {
-	return findNamespace(v.linux.Namespaces, kind)
-}
-
-func findNamespace(list []specs.LinuxNamespace, kind specs.LinuxNamespaceType) *specs.LinuxNamespace {
-	for i := range list {
-		if list[i].Type == kind {
-			return &list[i]
-		}
-	}
-	return nil
-}
-
 func (v *validator) namespaces() error {
 	for i, ns := range v.linux.Namespaces {
 		field := jsonfield.Index("linux.namespaces", i)
@@ -60,11 +45,11 @@ func (v *validator) timeOffsets() error {
 	if len(offsets) == 0 {
 		return nil
 	}
-	switch ns := v.namespace(specs.TimeNamespace); {
-	case ns == nil:
+	switch path, found := Namespace(v.spec, specs.TimeNamespace); {
+	case !found:
 		return bad("linux.timeOffsets", "needs a new time namespace in linux.namespaces")
-	case ns.Path != "":
-		return bad("linux.timeOffsets", "needs a new time namespace; that of "+jsonfield.Quote(ns.Path)+" has its offsets")
+	case path != "":
+		return bad("linux.timeOffsets", "needs a new time namespace; that of "+jsonfield.Quote(path)+" has its offsets")
 	}
 	for _, clock := range slices.Sorted(maps.Keys(offsets)) {
 		field := jsonfield.Key("linux.timeOffsets", clock)
@@ -149,7 +134,7 @@ func (v *validator) paths() error {
 // hidden checks paths that are to be masked or made read-only. Without a mount
 // namespace that would happen to the host's.
 func (v *validator) hidden(field string, paths []string) error {
-	if len(paths) > 0 && v.namespace(specs.MountNamespace) == nil {
+	if len(paths) > 0 && !HasNamespace(v.spec, specs.MountNamespace) {
 		return bad(field, "needs a mount namespace in linux.namespaces")
 	}
 	for i, path := range paths {

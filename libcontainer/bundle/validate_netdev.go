@@ -18,7 +18,7 @@ func (v *validator) netDevices() error {
 	if len(devices) == 0 {
 		return nil
 	}
-	if v.namespace(specs.NetworkNamespace) == nil {
+	if !HasNamespace(v.spec, specs.NetworkNamespace) {
 		return bad("linux.netDevices", "needs a network namespace in linux.namespaces")
 	}
 	names := make(map[string]string)

@@ -16,14 +16,14 @@ const maxMappings = 340
 
 // userNamespace checks the id mappings and that there is a namespace for them.
 func (v *validator) userNamespace() error {
-	ns := v.namespace(specs.UserNamespace)
+	path, found := Namespace(v.spec, specs.UserNamespace)
 	mapped := len(v.linux.UIDMappings) > 0 || len(v.linux.GIDMappings) > 0
 	switch {
-	case ns == nil && len(v.linux.UIDMappings) > 0:
+	case !found && len(v.linux.UIDMappings) > 0:
 		return bad("linux.uidMappings", "needs a user namespace in linux.namespaces")
-	case ns == nil && mapped:
+	case !found && mapped:
 		return bad("linux.gidMappings", "needs a user namespace in linux.namespaces")
-	case ns == nil, ns.Path != "" && !mapped:
+	case !found, path != "" && !mapped:
 		return nil
 	}
 	for _, list := range [...]struct {
@@ -121,7 +121,7 @@ func (v *validator) idMapped(field string, m *specs.Mount) error {
 		return bad(asks, "a mount that is there already cannot be id-mapped")
 	}
 	switch {
-	case !uids && !gids && v.namespace(specs.UserNamespace) == nil:
+	case !uids && !gids && !HasNamespace(v.spec, specs.UserNamespace):
 		return bad(asks, "needs uidMappings and gidMappings, or a user namespace to take them from")
 	case !uids && !gids:
 		return nil

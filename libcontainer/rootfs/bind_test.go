@@ -23,7 +23,7 @@ func TestBindTargets(t *testing.T) {
 	}{
 		{name: "folder on missing folder", source: "src", dest: "/a/b/c", real: "/a/b/c"},
 		{name: "file on missing file", source: "src/file", dest: "/a/b/file", real: "/a/b/file"},
-		{name: "absolute source", source: bundle + "/src", dest: "/a", real: "/a"},
+		{name: "absolute source", source: bundleDir + "/src", dest: "/a", real: "/a"},
 		{name: "symlinked source", source: "link", dest: "/a", real: "/a"},
 		{name: "relative destination", source: "src", dest: "a/b", real: "/a/b"},
 		{name: "unclean destination", source: "src", dest: "/../x/./../a//b/", real: "/a/b"},
@@ -53,19 +53,19 @@ func TestBindTargets(t *testing.T) {
 		},
 		{
 			name: "symlink out of the root", source: "src", dest: "/out/x", real: "/tmp/bundle/x",
-			setup: func(t *testing.T) { link(t, "/out", bundle) },
+			setup: func(t *testing.T) { link(t, "/out", bundleDir) },
 		},
 		{
 			name: "relative symlink out of the root", source: "src/file", dest: "/a/out", real: "/victim",
 			setup: func(t *testing.T) {
-				write(t, bundle+"/victim", "host")
+				write(t, bundleDir+"/victim", "host")
 				link(t, "/a/out", "../../../../victim")
 			},
 		},
 	} {
 		sub(t, c.name, func(t *testing.T) {
-			write(t, bundle+"/src/file", "source")
-			must(t, os.Symlink("src", bundle+"/link"))
+			write(t, bundleDir+"/src/file", "source")
+			must(t, os.Symlink("src", bundleDir+"/link"))
 			if c.setup != nil {
 				c.setup(t)
 			}
@@ -74,7 +74,7 @@ func TestBindTargets(t *testing.T) {
 			if m := mountAt(t, root+c.real); !strings.HasPrefix(m.top, "/bundle/src") {
 				t.Errorf("the wrong thing is mounted: %+v", m)
 			}
-			if _, err := os.Lstat(bundle + "/x"); err == nil {
+			if _, err := os.Lstat(bundleDir + "/x"); err == nil {
 				t.Error("a folder was made outside of the root")
 			}
 		})
@@ -85,7 +85,7 @@ func TestBindTargets(t *testing.T) {
 func TestCreatedModes(t *testing.T) {
 	inNamespace(t)
 	unix.Umask(0o077)
-	write(t, bundle+"/file", "")
+	write(t, bundleDir+"/file", "")
 	must(t, os.Mkdir(root+"/setgid", 0o755))
 	must(t, os.Chmod(root+"/setgid", 0o755|os.ModeSetgid))
 	_, err := prepare(t, Options{Spec: newSpec(
@@ -160,8 +160,8 @@ func TestBindAttributes(t *testing.T) {
 // makeHostMount makes a mount with attributes for the container to bind.
 func makeHostMount(t *testing.T, options string) {
 	t.Helper()
-	must(t, os.Mkdir(bundle+"/src", 0o755))
-	must(t, unix.Mount("src", bundle+"/src", "tmpfs", unix.MS_STRICTATIME, ""))
+	must(t, os.Mkdir(bundleDir+"/src", 0o755))
+	must(t, unix.Mount("src", bundleDir+"/src", "tmpfs", unix.MS_STRICTATIME, ""))
 	flags := uintptr(unix.MS_REMOUNT | unix.MS_BIND | unix.MS_RELATIME)
 	for _, o := range strings.Split(options, ",") {
 		flags |= map[string]uintptr{
@@ -169,7 +169,7 @@ func makeHostMount(t *testing.T, options string) {
 			"noatime": unix.MS_NOATIME, "nodiratime": unix.MS_NODIRATIME, "nosymfollow": unix.MS_NOSYMFOLLOW,
 		}[o]
 	}
-	must(t, unix.Mount("", bundle+"/src", "", flags, ""))
+	must(t, unix.Mount("", bundleDir+"/src", "", flags, ""))
 }
 
 // checkBound binds the mount with the given options, and checks what the
@@ -198,8 +198,8 @@ func TestRecursiveBind(t *testing.T) {
 		{"bind,rro", "ro", ""},
 	} {
 		sub(t, c.options, func(t *testing.T) {
-			must(t, os.MkdirAll(bundle+"/src/sub", 0o755))
-			must(t, unix.Mount("sub", bundle+"/src/sub", "tmpfs", 0, ""))
+			must(t, os.MkdirAll(bundleDir+"/src/sub", 0o755))
+			must(t, unix.Mount("sub", bundleDir+"/src/sub", "tmpfs", 0, ""))
 			_, err := prepare(t, Options{Spec: newSpec(bindMount("src", "/mnt", strings.Split(c.options, ",")...))})
 			must(t, err)
 			if !mountAt(t, root+"/mnt").has(c.top) {
@@ -224,8 +224,8 @@ func TestRecursiveBind(t *testing.T) {
 // Mounts can be made of what earlier mounts have put into the container.
 func TestBindFromContainer(t *testing.T) {
 	inNamespace(t)
-	write(t, bundle+"/a/x/file", "a")
-	write(t, bundle+"/b/y/file", "b")
+	write(t, bundleDir+"/a/x/file", "a")
+	write(t, bundleDir+"/b/y/file", "b")
 	_, err := prepare(t, Options{Spec: newSpec(
 		bindMount("a", "/mnt", "bind"),
 		bindMount("b", "/mnt/x", "bind"),
@@ -247,17 +247,17 @@ func TestPropagation(t *testing.T) {
 	} {
 		for _, old := range []bool{false, true} {
 			sub(t, fmt.Sprint(c.options, " without mount_setattr: ", old), func(t *testing.T) {
-				must(t, os.Mkdir(bundle+"/src", 0o755))
-				must(t, unix.Mount("src", bundle+"/src", "tmpfs", 0, ""))
-				must(t, unix.Mount("", bundle+"/src", "", unix.MS_SHARED, ""))
+				must(t, os.Mkdir(bundleDir+"/src", 0o755))
+				must(t, unix.Mount("src", bundleDir+"/src", "tmpfs", 0, ""))
+				must(t, unix.Mount("", bundleDir+"/src", "", unix.MS_SHARED, ""))
 				// A second peer group member stands for the host.
-				must(t, os.Mkdir(bundle+"/host", 0o755))
-				must(t, unix.Mount(bundle+"/src", bundle+"/host", "", unix.MS_BIND, ""))
+				must(t, os.Mkdir(bundleDir+"/host", 0o755))
+				must(t, unix.Mount(bundleDir+"/src", bundleDir+"/host", "", unix.MS_BIND, ""))
 				if old {
 					failSyscall(t, unix.SYS_MOUNT_SETATTR, unix.ENOSYS)
 				}
 				s := newSpec(bindMount("src", "/mnt", strings.Split(c.options, ",")...))
-				enslave := func() { must(t, unix.Mount("", bundle+"/src", "", unix.MS_SLAVE, "")) }
+				enslave := func() { must(t, unix.Mount("", bundleDir+"/src", "", unix.MS_SLAVE, "")) }
 				enslave()
 				r, err := New(Options{Spec: s, Root: root})
 				must(t, err)

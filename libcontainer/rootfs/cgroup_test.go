@@ -33,7 +33,7 @@ func TestCgroup1Bind(t *testing.T) {
 	inNamespace(t)
 	v := skipOnUnified(t)
 	for i := range v.Mountpoints {
-		v.Mountpoints[i].Path = bundle + "/cgroups/" + v.Mountpoints[i].Dir
+		v.Mountpoints[i].Path = bundleDir + "/cgroups/" + v.Mountpoints[i].Dir
 		write(t, v.Mountpoints[i].Path+"/tasks", v.Mountpoints[i].Dir)
 	}
 	v.Mountpoints[0].Dir = "one,two"
@@ -95,7 +95,7 @@ func TestCgroup1Namespace(t *testing.T) {
 }
 
 func TestCgroup2(t *testing.T) {
-	view := CgroupView{Unified: true, Path: bundle + "/own"}
+	view := CgroupView{Unified: true, Path: bundleDir + "/own"}
 	sub(t, "namespace", func(t *testing.T) {
 		must(t, unix.Unshare(unix.CLONE_NEWCGROUP))
 		_, err := prepare(t, Options{Spec: cgroupSpec(), Cgroup: view, CgroupNamespace: true})
@@ -106,7 +106,7 @@ func TestCgroup2(t *testing.T) {
 	})
 	sub(t, "not allowed", func(t *testing.T) {
 		must(t, unix.Unshare(unix.CLONE_NEWCGROUP))
-		write(t, bundle+"/own/cgroup.procs", "own")
+		write(t, bundleDir+"/own/cgroup.procs", "own")
 		failSyscall(t, unix.SYS_FSMOUNT, unix.EPERM)
 		_, err := prepare(t, Options{Spec: cgroupSpec(), Cgroup: view, CgroupNamespace: true})
 		must(t, err)

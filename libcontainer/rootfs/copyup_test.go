@@ -15,7 +15,7 @@ func copyUpMount(dest string, options ...string) specs.Mount {
 
 func TestCopyUp(t *testing.T) {
 	inNamespace(t)
-	write(t, bundle+"/host", "host")
+	write(t, bundleDir+"/host", "host")
 	write(t, root+"/var/file", "text")
 	write(t, root+"/var/a/b/deep", "deep")
 	write(t, root+"/var/big", string(make([]byte, 3<<20)))
@@ -115,14 +115,14 @@ func TestCopyUpCorners(t *testing.T) {
 	})
 	// A folder that is a symlink out of the root is one within it.
 	sub(t, "symlink out", func(t *testing.T) {
-		write(t, bundle+"/host/secret", "secret")
-		link(t, "/var", bundle+"/host")
+		write(t, bundleDir+"/host/secret", "secret")
+		link(t, "/var", bundleDir+"/host")
 		_, err := prepare(t, Options{Spec: newSpec(copyUpMount("/var"))})
 		must(t, err)
-		if _, err := os.Stat(root + bundle + "/host/secret"); err == nil {
+		if _, err := os.Stat(root + bundleDir + "/host/secret"); err == nil {
 			t.Error("a file of the host was copied")
 		}
-		if m := mountAt(t, root+bundle+"/host"); m.source != "up" {
+		if m := mountAt(t, root+bundleDir+"/host"); m.source != "up" {
 			t.Errorf("got %+v", m)
 		}
 	})

@@ -159,27 +159,27 @@ func mknod(t *testing.T, name string, kind uint32, major, minor uint32) {
 // root.
 func TestHostileDev(t *testing.T) {
 	inNamespace(t)
-	must(t, os.Mkdir(bundle+"/victim", 0o755))
+	must(t, os.Mkdir(bundleDir+"/victim", 0o755))
 	link(t, "/dev", "/../../victim")
-	link(t, "/sub", bundle+"/victim")
+	link(t, "/sub", bundleDir+"/victim")
 	s := newSpec()
 	s.Linux.Devices = []specs.LinuxDevice{{Path: "/sub/x", Type: "p"}}
 	_, err := prepare(t, Options{Spec: s})
 	must(t, err)
-	if l, _ := os.ReadDir(bundle + "/victim"); len(l) > 0 {
+	if l, _ := os.ReadDir(bundleDir + "/victim"); len(l) > 0 {
 		t.Errorf("there is %v on the host", l)
 	}
 	checkNode(t, root+"/victim/null", unix.Stat_t{Mode: unix.S_IFCHR | 0o666, Rdev: unix.Mkdev(1, 3)})
-	checkNode(t, root+bundle+"/victim/x", unix.Stat_t{Mode: unix.S_IFIFO | 0o666})
+	checkNode(t, root+bundleDir+"/victim/x", unix.Stat_t{Mode: unix.S_IFIFO | 0o666})
 }
 
 // A /dev from the host is left alone.
 func TestBoundDev(t *testing.T) {
 	inNamespace(t)
-	must(t, os.Mkdir(bundle+"/dev", 0o755))
+	must(t, os.Mkdir(bundleDir+"/dev", 0o755))
 	_, err := prepare(t, Options{Spec: newSpec(bindMount("dev", "/dev/", "rbind"))})
 	must(t, err)
-	if l, _ := os.ReadDir(bundle + "/dev"); len(l) > 0 {
+	if l, _ := os.ReadDir(bundleDir + "/dev"); len(l) > 0 {
 		t.Errorf("there is %v in the host's /dev", l)
 	}
 }

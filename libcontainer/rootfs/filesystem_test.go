@@ -48,17 +48,17 @@ func TestNewFilesystem(t *testing.T) {
 // fsconfig(2) takes 255 bytes of a value; overlay's list of layers is longer.
 func TestLongOptions(t *testing.T) {
 	inNamespace(t)
-	lower := bundle + "/" + strings.Repeat("long", 50) + "/" + strings.Repeat("er", 60)
-	comma := bundle + "/with,comma"
+	lower := bundleDir + "/" + strings.Repeat("long", 50) + "/" + strings.Repeat("er", 60)
+	comma := bundleDir + "/with,comma"
 	write(t, lower+"/lower", "1")
 	write(t, comma+"/comma", "2")
-	must(t, os.MkdirAll(bundle+"/upper", 0o755))
-	must(t, os.MkdirAll(bundle+"/work", 0o755))
+	must(t, os.MkdirAll(bundleDir+"/upper", 0o755))
+	must(t, os.MkdirAll(bundleDir+"/work", 0o755))
 	_, err := prepare(t, Options{Spec: newSpec(specs.Mount{
 		Destination: "/mnt", Type: "overlay", Source: "overlay",
 		Options: []string{
 			"nosuid", "rprivate", "lowerdir=" + lower + ":" + strings.ReplaceAll(comma, ",", `\,`),
-			"upperdir=" + bundle + "/upper", "workdir=" + bundle + "/work",
+			"upperdir=" + bundleDir + "/upper", "workdir=" + bundleDir + "/work",
 		},
 	})})
 	must(t, err)

@@ -147,10 +147,10 @@ func TestRootPropagation(t *testing.T) {
 		sub(t, c.value, func(t *testing.T) {
 			// The host's mounts are all shared, as systemd makes them.
 			must(t, unix.Mount("", "/", "", unix.MS_REC|unix.MS_SHARED, ""))
-			must(t, os.Mkdir(bundle+"/vol", 0o755))
-			must(t, unix.Mount("vol", bundle+"/vol", "tmpfs", 0, ""))
-			must(t, unix.Mount("", bundle+"/vol", "", unix.MS_SHARED, ""))
-			must(t, os.Mkdir(bundle+"/vol/sub", 0o755))
+			must(t, os.Mkdir(bundleDir+"/vol", 0o755))
+			must(t, unix.Mount("vol", bundleDir+"/vol", "tmpfs", 0, ""))
+			must(t, unix.Mount("", bundleDir+"/vol", "", unix.MS_SHARED, ""))
+			must(t, os.Mkdir(bundleDir+"/vol/sub", 0o755))
 			host := startHost(t)
 
 			must(t, unix.Unshare(unix.CLONE_NEWNS))
@@ -170,7 +170,7 @@ func TestRootPropagation(t *testing.T) {
 			if strings.Contains(table, " "+root+"/") {
 				t.Errorf("the container's mounts are on the host:\n%s", table)
 			}
-			for _, point := range []string{"/proc", "/sys", scratch, bundle + "/vol"} {
+			for _, point := range []string{"/proc", "/sys", scratch, bundleDir + "/vol"} {
 				if !strings.Contains(table, " "+point+" ") {
 					t.Errorf("%s is no longer mounted on the host", point)
 				}
@@ -237,7 +237,7 @@ func TestNoPivot(t *testing.T) {
 // kernel would let a user namespace mount new ones because of them.
 func TestCoverHost(t *testing.T) {
 	inNamespace(t)
-	odd := bundle + `/sp ace\t`
+	odd := bundleDir + `/sp ace\t`
 	must(t, os.Mkdir(odd, 0o755))
 	must(t, unix.Mount("proc", odd, "proc", 0, ""))
 	r, err := prepare(t, Options{Spec: newSpec(defaultMounts()[0])})
@@ -317,7 +317,7 @@ func TestDescriptors(t *testing.T) {
 			s := defaultSpec()
 			s.Mounts[1].Options = append(s.Mounts[1].Options, "ro")
 			s.Mounts = append(s.Mounts, bindMount("src", "/mnt", "rbind", "ro"))
-			must(t, os.Mkdir(bundle+"/src", 0o755))
+			must(t, os.Mkdir(bundleDir+"/src", 0o755))
 			cgroups := hostCgroups(t)
 			before := openFDs(t)
 			r, err := New(Options{Spec: s, Root: root, Cgroup: cgroups})

@@ -61,7 +61,7 @@ func (c mountError) check(t *testing.T) {
 		if c.errno != 0 && !errors.Is(err, c.errno) {
 			t.Errorf("error %v is not %v", err, c.errno)
 		}
-		if _, err := os.Lstat(bundle + "/x"); err == nil {
+		if _, err := os.Lstat(bundleDir + "/x"); err == nil {
 			t.Error("something was made outside of the root")
 		}
 	})
@@ -101,8 +101,8 @@ func TestMountErrors(t *testing.T) {
 			setup: func(t *testing.T) { write(t, root+"/a/b", "") }, field: "mounts[0]", errno: unix.EINVAL},
 		{name: "folder on a file", mounts: []specs.Mount{tmpfs("/a")},
 			setup: func(t *testing.T) { write(t, root+"/a", "") }, field: "mounts[0]", text: "a folder cannot", errno: unix.ENOTDIR},
-		{name: "file on a folder", mounts: []specs.Mount{bindMount(bundle+"/f", "/a", "bind")},
-			setup: func(t *testing.T) { write(t, bundle+"/f", ""); write(t, root+"/a/b", "") },
+		{name: "file on a folder", mounts: []specs.Mount{bindMount(bundleDir+"/f", "/a", "bind")},
+			setup: func(t *testing.T) { write(t, bundleDir+"/f", ""); write(t, root+"/a/b", "") },
 			field: "mounts[0]", text: "a file cannot", errno: unix.EISDIR},
 		{name: "below a file", mounts: []specs.Mount{tmpfs("/a/b")},
 			setup: func(t *testing.T) { write(t, root+"/a", "") }, field: "mounts[0].destination", errno: unix.ENOTDIR},
@@ -152,7 +152,7 @@ func TestProcErrors(t *testing.T) {
 // lxcfs replaces a few files of /proc, and a procfs can be bound onto /proc.
 func TestAllowedInProc(t *testing.T) {
 	inNamespace(t)
-	write(t, bundle+"/fake", "fake")
+	write(t, bundleDir+"/fake", "fake")
 	_, err := prepare(t, Options{Spec: newSpec(
 		bindMount("/proc", "/proc", "rbind"),
 		bindMount("fake", "/proc/uptime", "bind"),
@@ -165,18 +165,18 @@ func TestAllowedInProc(t *testing.T) {
 // An early mount may hold a symlink over which a later one goes.
 func TestSymlinkInVolume(t *testing.T) {
 	inNamespace(t)
-	must(t, os.Mkdir(bundle+"/vol", 0o755))
-	must(t, os.MkdirAll(bundle+"/victim", 0o755))
-	must(t, os.Symlink("/../../../../../../"+bundle+"/victim", bundle+"/vol/x"))
+	must(t, os.Mkdir(bundleDir+"/vol", 0o755))
+	must(t, os.MkdirAll(bundleDir+"/victim", 0o755))
+	must(t, os.Symlink("/../../../../../../"+bundleDir+"/victim", bundleDir+"/vol/x"))
 	_, err := prepare(t, Options{Spec: newSpec(
 		bindMount("vol", "/vol", "bind"),
 		specs.Mount{Destination: "/vol/x/y", Type: "tmpfs", Source: "ours"},
 	)})
 	must(t, err)
-	if m := mountAt(t, root+bundle+"/victim/y"); m.source != "ours" {
+	if m := mountAt(t, root+bundleDir+"/victim/y"); m.source != "ours" {
 		t.Errorf("got %+v", m)
 	}
-	if l, _ := os.ReadDir(bundle + "/victim"); len(l) > 0 {
+	if l, _ := os.ReadDir(bundleDir + "/victim"); len(l) > 0 {
 		t.Errorf("there is %v on the host", l)
 	}
 }

@@ -84,13 +84,13 @@ func TestRace(t *testing.T) {
 		{name: "dev", a: "/dev", b: "/evil", mount: []specs.Mount{devpts()}},
 	} {
 		sub(t, c.name, func(t *testing.T) {
-			write(t, bundle+"/file", "")
-			must(t, os.Mkdir(bundle+"/victim", 0o755))
-			must(t, os.Mkdir(bundle+"/vol", 0o755))
+			write(t, bundleDir+"/file", "")
+			must(t, os.Mkdir(bundleDir+"/victim", 0o755))
+			must(t, os.Mkdir(bundleDir+"/vol", 0o755))
 			must(t, os.Mkdir(root+"/vol", 0o755))
-			must(t, unix.Mount(bundle+"/vol", root+"/vol", "", unix.MS_BIND, ""))
+			must(t, unix.Mount(bundleDir+"/vol", root+"/vol", "", unix.MS_BIND, ""))
 			must(t, os.Mkdir(root+c.a, 0o755))
-			must(t, os.Symlink("../../../../../../.."+bundle+"/victim", root+c.b))
+			must(t, os.Symlink("../../../../../../.."+bundleDir+"/victim", root+c.b))
 			startRace(t, root+c.a, root+c.b)
 			s := newSpec(c.mount...)
 			if c.setup != nil {
@@ -131,7 +131,7 @@ func raceContainers(t *testing.T, s *specs.Spec, before int) (worked, failed int
 				t.Fatalf("there is a mount outside of the root: %+v", m)
 			}
 		}
-		if l, err := os.ReadDir(bundle + "/victim"); err != nil || len(l) > 0 {
+		if l, err := os.ReadDir(bundleDir + "/victim"); err != nil || len(l) > 0 {
 			t.Fatalf("there is %v on the host, %v", l, err)
 		}
 		must(t, r.Close())

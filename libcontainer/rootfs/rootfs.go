@@ -23,6 +23,7 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/rungoci/rung/internal/errdefs"
+	"github.com/rungoci/rung/libcontainer/bundle"
 	"github.com/rungoci/rung/libcontainer/mountopt"
 	"golang.org/x/sys/unix"
 )
@@ -139,21 +140,7 @@ func New(o Options) (*Rootfs, error) {
 		return nil, errdefs.Field("root.path", "the host's own root cannot be a container's").
 			WithHint("unpack an image into a folder and use that")
 	}
-	return &Rootfs{o: o, base: o.Root, fd: -1, proc: -1, newNamespace: hasMountNamespace(o.Spec)}, nil
-}
-
-// hasMountNamespace reports whether the container has a mount namespace other
-// than the caller's.
-func hasMountNamespace(s *specs.Spec) bool {
-	if s.Linux == nil {
-		return false
-	}
-	for _, ns := range s.Linux.Namespaces {
-		if ns.Type == specs.MountNamespace {
-			return true
-		}
-	}
-	return false
+	return &Rootfs{o: o, base: o.Root, fd: -1, proc: -1, newNamespace: bundle.HasNamespace(o.Spec, specs.MountNamespace)}, nil
 }
 
 // Open cuts the mount namespace off from the host, so that no mount made from

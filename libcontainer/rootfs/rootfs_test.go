@@ -18,9 +18,9 @@ import (
 // locked to its thread, which dies with it and takes the namespace along. All
 // files are in a tmpfs that only that namespace has.
 const (
-	scratch = "/tmp"
-	bundle  = scratch + "/bundle"
-	root    = bundle + "/rootfs"
+	scratch   = "/tmp"
+	bundleDir = scratch + "/bundle"
+	root      = bundleDir + "/rootfs"
 )
 
 // inNamespace gives the test a mount namespace, with an empty rootfs.
@@ -34,7 +34,7 @@ func inNamespace(t testing.TB) {
 	must(t, unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""))
 	must(t, unix.Mount("scratch", scratch, "tmpfs", 0, ""))
 	must(t, os.MkdirAll(root, 0o755))
-	must(t, unix.Chdir(bundle))
+	must(t, unix.Chdir(bundleDir))
 }
 
 func must(t testing.TB, err error) {

@@ -36,7 +36,7 @@ func Init(spec *specs.Spec) {
 		}
 		spec.Mounts = append(spec.Mounts, specs.Mount{Destination: m.path, Type: "tmpfs", Source: "tmpfs", Options: options})
 	}
-	if _, found := bundle.Namespace(spec, specs.CgroupNamespace); !found {
+	if !bundle.HasNamespace(spec, specs.CgroupNamespace) {
 		spec.Linux.Namespaces = append(spec.Linux.Namespaces, namespaces(specs.CgroupNamespace)...)
 	}
 	if spec.Annotations == nil {
