@@ -272,6 +272,10 @@ func (b *builder) descriptors(last int) error {
 		}
 	}
 	for i, f := range r.Files {
+		if f == nil {
+			b.add(opTry, "close a descriptor", "", unix.SYS_CLOSE, uintptr(3+r.Preserve+i))
+			continue
+		}
 		if err := place(f, 3+r.Preserve+i); err != nil {
 			return err
 		}

@@ -80,8 +80,8 @@ type Request struct {
 	// Preserve is the number of descriptors from 3 on that the process
 	// inherits unchanged.
 	Preserve int
-	// Files become the descriptors from 3+Preserve on. All others are
-	// closed.
+	// Files become the descriptors from 3+Preserve on; where one is nil, there
+	// is none. All others are closed.
 	Files []*os.File
 	// Exe is the program, opened with O_PATH or for reading.
 	Exe *os.File

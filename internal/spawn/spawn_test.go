@@ -202,7 +202,7 @@ func TestDescriptors(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer unix.Close(leak)
-	out, err := spawned(t, &Request{Files: []*os.File{b, a, b}})
+	out, err := spawned(t, &Request{Files: []*os.File{b, a, b, nil}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -46,10 +46,12 @@ type Ahead struct {
 	Procfs func(rootfs.Procfs) (fd int, err error)
 }
 
-// Descriptors of the program, from 3+Message.Preserve on. None is left open.
+// Descriptor is one of the descriptors of such a program. None is left open.
+type Descriptor int
+
 const (
 	// GoFD is a pipe. It reads a byte before it runs the container's program.
-	GoFD = iota
+	GoFD Descriptor = iota
 	// ReportFD is the pipe that it reports to.
 	ReportFD
 	// ProcFD is the host's /proc, if the process object asks for labels.
@@ -61,6 +63,10 @@ const (
 // MountFD, counted as the others, is where a plan may put what somebody fetches.
 // There is room for more before it.
 const MountFD = PlanFD + 9
+
+// In returns its number in a process that inherits preserve descriptors beside the
+// standard streams.
+func (d Descriptor) In(preserve int) int { return 3 + preserve + int(d) }
 
 // ErrNotAhead is returned by Write for a process that cannot be written down.
 var ErrNotAhead = errors.New("it takes a process to find out")
@@ -82,7 +88,7 @@ func Write(a *Ahead) (*stub.Program, handshake.Report, error) {
 func Follower(preserve int) *stub.Program {
 	p := stub.New()
 	begin(p)
-	p.Follow(3+preserve+GoFD, 3+preserve+ReportFD, 3+preserve+PlanFD)
+	p.Follow(GoFD.In(preserve), ReportFD.In(preserve), PlanFD.In(preserve))
 	return p
 }
 
@@ -141,7 +147,7 @@ func (a *Ahead) walk(p *stub.Program) (*inside, error) {
 }
 
 // fd returns the number of one of the program's descriptors.
-func (in *inside) fd(n int) int { return 3 + in.msg.Preserve + n }
+func (in *inside) fd(d Descriptor) int { return d.In(in.msg.Preserve) }
 
 // alongside tells that this is a thread beside the init of a new container.
 func (in *inside) alongside() bool { return in.program != nil && !in.msg.Join }

@@ -165,7 +165,7 @@ func (c *creation) writeAhead() error {
 		}
 		a.report.Timings = nil // of nothing but the writing
 	}
-	exe, err := program.File(3 + c.Preserve + initproc.ReportFD)
+	exe, err := program.File(initproc.ReportFD.In(c.Preserve))
 	if err != nil {
 		return again(err)
 	}
@@ -221,16 +221,7 @@ func (a *ahead) program(req *spawn.Request, proc *os.File) error {
 	a.reports, a.theirs = os.NewFile(uintptr(report[0]), "report"), append(a.theirs, os.NewFile(uintptr(report[1]), "report"))
 	req.Exe, req.Plain = a.exe, true
 	req.Args = []string{handshake.Arg0}
-	req.Files = slices.Clone(a.theirs)
-	switch {
-	case proc != nil:
-		req.Files = append(req.Files, proc)
-	case a.plans != nil:
-		req.Files = append(req.Files, a.plans) // closed again: nothing is at ProcFD
-	}
-	if a.plans != nil {
-		req.Files = append(req.Files, a.plans)
-	}
+	req.Files = append(slices.Clone(a.theirs), proc, a.plans)
 	return nil
 }
 

@@ -148,7 +148,7 @@ func (c *creation) readyAhead() error {
 		return again(w.err)
 	}
 	c.ahead.report = w.plan.Report
-	if err := w.plan.Calls.WritePlan(c.ahead.plans, 3+c.Preserve+initproc.ReportFD); err != nil {
+	if err := w.plan.Calls.WritePlan(c.ahead.plans, initproc.ReportFD.In(c.Preserve)); err != nil {
 		return again(err)
 	}
 	return nil
@@ -157,8 +157,8 @@ func (c *creation) readyAhead() error {
 // procfs returns a function that has the init make a procfs, and fetches that.
 func (a *ahead) procfs(pidfd, preserve int) func(rootfs.Procfs) (int, error) {
 	return func(fs rootfs.Procfs) (int, error) {
-		mnt := 3 + preserve + initproc.MountFD
-		if err := procfsPlan(&fs, mnt-1, mnt).WritePlan(a.plans, 3+preserve+initproc.ReportFD); err != nil {
+		mnt := initproc.MountFD.In(preserve)
+		if err := procfsPlan(&fs, mnt-1, mnt).WritePlan(a.plans, initproc.ReportFD.In(preserve)); err != nil {
 			return -1, err
 		}
 		if err := a.tellAhead(); err != nil {
