@@ -38,7 +38,7 @@ setup() {
 
 teardown() {
 	local id
-	if [ -z "$BATS_TEST_COMPLETED" ]; then tail -n 5 "$D/daemon.log"; fi
+	tell_why
 	for id in $(ctr_ task ls -q); do
 		ctr_quiet task kill -s KILL "$id" || true
 		ctr_quiet task rm -f "$id" || true
@@ -52,32 +52,32 @@ teardown() {
 ctr_() { timeout --foreground -k 2 30 ctr --address "$D/c.sock" --namespace "$TAG" "$@"; }
 ctr_quiet() { ctr_ "$@" >/dev/null 2>&1; }
 
-# box [OPTION...] -- COMMAND...: runs a command in a container named ID and waits for it.
-box() {
-	local options=()
+# split [OPTION...] -- COMMAND...: sets the caller's arrays options and program to what is before and behind the --.
+split() {
+	options=()
 	while [ "$1" != -- ]; do
 		options+=("$1")
 		shift
 	done
-	shift
-	ctr_ run --rm --runc-binary "$RUNG" --runc-root "$D/runc" --snapshotter native "${options[@]}" "$IMAGE" "$ID" "$@"
+	program=("${@:2}")
 }
 
-# detached [OPTION...] -- COMMAND...: as box, but the container stays.
-detached() {
-	local options=()
-	while [ "$1" != -- ]; do
-		options+=("$1")
-		shift
-	done
-	shift
-	ctr_ run --detach --runc-binary "$RUNG" --runc-root "$D/runc" --snapshotter native \
-		--log-uri "file://$D/$ID.log" "${options[@]}" "$IMAGE" "$ID" "$@"
+# started [OPTION...] -- COMMAND...: runs a command in a container named ID.
+started() {
+	local options program
+	split "$@"
+	ctr_ run --runc-binary "$RUNG" --runc-root "$D/runc" --snapshotter native "${options[@]}" "$IMAGE" "$ID" "${program[@]}"
 }
+
+# box: as started, and waits for its end; nothing of it stays.
+box() { started --rm "$@"; }
+
+# detached: as started, in the background, and it stays when it has ended.
+detached() { started --detach --log-uri "file://$D/$ID.log" "$@"; }
 
 # For the shells that some tests start in between.
 export IMAGE
-export -f ctr_ box
+export -f ctr_ split started box
 
 task_status() { ctr_ task ls | awk -v id="$ID" '$1 == id { print $3 }'; }
 task_pid() { ctr_ task ls | awk -v id="$ID" '$1 == id { print $2 }'; }
@@ -287,17 +287,12 @@ log_grew() { [ "$(wc -l <"$D/$ID.log")" -gt "$1" ]; }
 }
 
 @test "containerd: twenty containers at once" {
-	local i code pids=() name=$ID
-	for i in $(seq 20); do
-		ID=$name-$i
-		box -- sh -c "sleep 0.2; exit $i" 3>&- &
-		pids+=($!)
-	done
-	for i in $(seq 20); do
-		code=0
-		wait "${pids[i - 1]}" || code=$?
-		[ "$code" -eq "$i" ]
-	done
+	at_once 20 one_of_many
+}
+
+one_of_many() {
+	ID=$ID-$1
+	box -- sh -c "sleep 0.2; exit $1"
 }
 
 @test "containerd: task ps lists the container's processes by the host's pids" {
@@ -321,13 +316,9 @@ two_processes() { [ "$(ctr_ task ps "$ID" | grep -c '^[0-9]')" -eq 2 ]; }
 
 # exec_in [OPTION...] -- COMMAND...: a further process of the task.
 exec_in() {
-	local options=()
-	while [ "$1" != -- ]; do
-		options+=("$1")
-		shift
-	done
-	shift
-	ctr_ task exec --exec-id "e$RANDOM" "${options[@]}" "$ID" "$@"
+	local options program
+	split "$@"
+	ctr_ task exec --exec-id "e$RANDOM" "${options[@]}" "$ID" "${program[@]}"
 }
 export -f exec_in
 

@@ -2,18 +2,38 @@
 # What the tests of containerd's CRI plugin share: a containerd in a network namespace of its own, pods and containers as
 # a kubelet makes them, and the client.
 
+# prepare_cri CONTAINERD: starts it, with a network and images for pods, and builds the client.
+prepare_cri() {
+  build_tool cri
+  write_cni
+  write_config
+  make_host_network
+  start_cri "$1"
+  write_images
+}
+
+# end_cri: takes all of that away, and fails if anything else was left.
+end_cri() {
+  local status=0
+  stop_daemon || status=1
+  umount "$D/net" || status=1
+  remove_scratch || status=1
+  return "$status"
+}
+
+# prepare_test: the NAME of the test's pod.
+prepare_test() { export NAME=p$BATS_TEST_NUMBER; }
+
+end_test() {
+  tell_why
+  remove_pods
+  assert_clean "$D/runc/k8s.io"
+}
+
 # start_cri CONTAINERD: starts it with D/config.toml.
 start_cri() {
   background nsenter --net="$D/net" -- "$1" --config "$D/config.toml"
   await_daemon cri_quiet info
-}
-
-# stop_cri: ends the daemon, and takes the pods' network away.
-stop_cri() {
-  local status=0
-  stop_daemon || status=1
-  umount "$D/net" || status=1
-  return "$status"
 }
 
 # cri ARGUMENT...: the client (see tools/cri), in the daemon's network, where the streams of exec are too.

@@ -11,28 +11,12 @@ load cri
 
 setup_file() {
 	make_scratch cri
-	build_tool cri
-	write_cni
-	write_config
-	make_host_network
-	start_cri containerd
-	write_images
+	prepare_cri containerd
 }
 
-teardown_file() {
-	local failed=0
-	stop_cri || failed=1
-	remove_scratch || failed=1
-	return "$failed"
-}
-
-setup() { export NAME=p$BATS_TEST_NUMBER; }
-
-teardown() {
-	if [ -z "$BATS_TEST_COMPLETED" ]; then tail -n 5 "$D/daemon.log"; fi
-	remove_pods
-	assert_clean "$D/runc/k8s.io"
-}
+teardown_file() { end_cri; }
+setup() { prepare_test; }
+teardown() { end_test; }
 
 @test "cri: a pod on a bridge, with an address, and a container in it" {
 	pod

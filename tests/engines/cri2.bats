@@ -11,31 +11,15 @@ load cri
 
 setup_file() {
 	make_scratch cri2
-	build_tool cri
 	build_containerd2
 	# Where containerd finds its shim.
 	export PATH=$D/bin:$PATH
-	write_cni
-	write_config
-	make_host_network
-	start_cri "$D/bin/containerd"
-	write_images
+	prepare_cri "$D/bin/containerd"
 }
 
-teardown_file() {
-	local failed=0
-	stop_cri || failed=1
-	remove_scratch || failed=1
-	return "$failed"
-}
-
-setup() { export NAME=p$BATS_TEST_NUMBER; }
-
-teardown() {
-	if [ -z "$BATS_TEST_COMPLETED" ]; then tail -n 5 "$D/daemon.log"; fi
-	remove_pods
-	assert_clean "$D/runc/k8s.io"
-}
+teardown_file() { end_cri; }
+setup() { prepare_test; }
+teardown() { end_test; }
 
 # A pod whose root is the host's user 100000, as a kubelet asks for with hostUsers: false. Its containers say it again.
 mapping='[{host_id: 100000, container_id: 0, length: 65536}]'

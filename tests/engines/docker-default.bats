@@ -15,43 +15,26 @@ setup_file() {
 	background containerd --config /dev/null --root "$D/containerd/root" --state "$D/containerd/state" --address "$D/c.sock"
 	await_daemon ctr --address "$D/c.sock" version
 	mv "$D/daemon.pid" "$D/containerd.pid"
-	start_docker
-	make_rootfs "$D/rootfs"
-	tar -C "$D/rootfs" -c . | docker_ import - box:1 >/dev/null
+	start_daemon
+	import_image
 }
 
-# Docker's bridge and its rules for packets are in a network namespace of the test's.
-start_docker() {
-	# One that was killed left it, and counts as alive until its parent, whoever that is, asks for its exit code.
-	rm -f "$D/pid"
-	background nsenter --net="$D/net" -- dockerd --data-root "$D/data" --exec-root "$D/exec" -H "unix://$D/d.sock" \
-		--pidfile "$D/pid" --storage-driver vfs --exec-opt native.cgroupdriver=cgroupfs --cgroup-parent "/$TAG" \
-		--bip 10.88.78.1/24 --add-runtime "rung=$RUNG" --default-runtime rung --live-restore --containerd "$D/c.sock"
-	await_daemon docker_quiet version
-}
+# Docker's bridge and its rules for packets are in the test's network namespace.
+start_daemon() { start_docker --bip 10.88.78.1/24 --default-runtime rung --live-restore --containerd "$D/c.sock"; }
 
 teardown_file() {
 	local failed=0
-	stop_daemon || failed=1
+	end_docker || failed=1
 	mv "$D/containerd.pid" "$D/daemon.pid"
 	stop_daemon || failed=1
-	umount "$D/exec/netns/default" "$D/data" 2>/dev/null || true
 	umount "$D/net" || failed=1
 	remove_scratch || failed=1
 	return "$failed"
 }
 
-setup() {
-	NAME=c$BATS_TEST_NUMBER
-	export NAME
-}
-
-teardown() {
-	if [ -z "$BATS_TEST_COMPLETED" ]; then tail -n 5 "$D/daemon.log"; fi
-	remove_containers
-	# What is called by the name of the default runtime has this folder.
-	assert_clean "$D/exec/runtime-runc/moby"
-}
+setup() { prepare_test; }
+# What is called by the name of the default runtime has this folder.
+teardown() { end_test "$D/exec/runtime-runc/moby"; }
 
 address() { inspect '{{.NetworkSettings.IPAddress}}'; }
 
@@ -186,7 +169,7 @@ client_has_it() { compose logs client | grep -q "from the server"; }
 	pid=$(inspect '{{.State.Pid}}')
 	crash_daemon
 	[ -d "/proc/$pid" ]
-	start_docker
+	start_daemon
 	inspects '{{.State.Pid}} {{.State.Status}}' "$pid running"
 	run docker_ exec "$NAME" echo still here
 	shows "still here"
@@ -205,6 +188,6 @@ client_has_it() { compose logs client | grep -q "from the server"; }
 	crash_daemon
 	touch "/proc/$pid/root/tmp/go"
 	eventually 10 gone "$pid"
-	start_docker
+	start_daemon
 	eventually 10 inspects '{{.State.Status}} {{.State.ExitCode}}' "exited 8"
 }

@@ -15,33 +15,21 @@ setup_file() {
 	useradd --no-create-home "$LOGIN"
 	BASE=$(awk -F: -v user="$LOGIN" '$1 == user { print $2 }' /etc/subuid)
 	export BASE
-	background dockerd --data-root "$D/data" --exec-root "$D/exec" -H "unix://$D/d.sock" --pidfile "$D/pid" \
-		--iptables=false --bridge=none --storage-driver vfs --exec-opt native.cgroupdriver=cgroupfs \
-		--cgroup-parent "/$TAG" --add-runtime "rung=$RUNG" --default-runtime rung --userns-remap "$LOGIN"
-	await_daemon docker_quiet version
-	make_rootfs "$D/rootfs"
-	tar -C "$D/rootfs" -c . | docker_ import - box:1 >/dev/null
+	# shellcheck disable=SC2086 # a list of words
+	start_docker $NO_BRIDGE --default-runtime rung --userns-remap "$LOGIN"
+	import_image
 }
 
 teardown_file() {
 	local failed=0
-	stop_daemon || failed=1
-	umount "$D/exec/$BASE.$BASE/netns/default" "$D/exec/netns/default" "$D/data" 2>/dev/null || true
+	end_docker "$D/exec/$BASE.$BASE/netns/default" || failed=1
 	remove_scratch || failed=1
 	userdel "$LOGIN" || failed=1
 	return "$failed"
 }
 
-setup() {
-	NAME=c$BATS_TEST_NUMBER
-	export NAME
-}
-
-teardown() {
-	if [ -z "$BATS_TEST_COMPLETED" ]; then tail -n 5 "$D/daemon.log"; fi
-	remove_containers
-	assert_clean "$D/exec/runtime-rung/moby" "$D/exec/$BASE.$BASE/runtime-rung/moby"
-}
+setup() { prepare_test; }
+teardown() { end_test "$D/exec/runtime-rung/moby" "$D/exec/$BASE.$BASE/runtime-rung/moby"; }
 
 export OPTIONS="--network none"
 

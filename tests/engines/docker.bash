@@ -1,6 +1,46 @@
 # shellcheck shell=bash
-# What the tests of Docker share. D/d.sock is the daemon's socket, NAME the container of the test, which sets it; OPTIONS are the
-# file's options of every container.
+# What the tests of Docker share: a daemon, whose socket is D/d.sock, and its client. NAME is the container of the test; OPTIONS are
+# the file's options of every container.
+
+# start_docker OPTION...: a dockerd of the file's own, and nothing of a Docker that the machine may have is touched. Where the file
+# has made a network for a host (D/net), it is there.
+start_docker() {
+  local enter=()
+  [ ! -e "$D/net" ] || enter=(nsenter --net="$D/net" --)
+  # One that was killed left it, and counts as alive until its parent, whoever that is, asks for its exit code.
+  rm -f "$D/pid"
+  # The cgroup driver is named because dockerd would take systemd's on hosts that have it.
+  background "${enter[@]}" dockerd --data-root "$D/data" --exec-root "$D/exec" -H "unix://$D/d.sock" --pidfile "$D/pid" \
+    --storage-driver vfs --exec-opt native.cgroupdriver=cgroupfs --cgroup-parent "/$TAG" --add-runtime "rung=$RUNG" "$@"
+  await_daemon docker_quiet version
+}
+
+# For start_docker: it makes no bridge and no rules for packets.
+export NO_BRIDGE="--iptables=false --bridge=none"
+
+# import_image: the containers' image, box:1.
+import_image() {
+  make_rootfs "$D/rootfs"
+  tar -C "$D/rootfs" -c . | docker_ import - box:1 >/dev/null
+}
+
+# end_docker [MOUNT...]: ends the daemon, and takes away the mounts that it leaves of its own: those named, one for --network=host,
+# and its folder where the host does not share mounts.
+end_docker() {
+  local status=0
+  stop_daemon || status=1
+  umount "$@" "$D/exec/netns/default" "$D/data" 2>/dev/null || true
+  return "$status"
+}
+
+prepare_test() { export NAME=c$BATS_TEST_NUMBER; }
+
+# end_test STATE_FOLDER...: nothing of the test's containers may be left, nor in the folders for rung's records.
+end_test() {
+  tell_why
+  remove_containers
+  assert_clean "$@"
+}
 
 # The client, bounded in time. --foreground leaves it the terminal, where there is one.
 docker_() { timeout --foreground -k 2 60 docker -H "unix://$D/d.sock" "$@"; }

@@ -9,35 +9,20 @@ load docker
 
 setup_file() {
 	make_scratch dkr
-	# Nothing of a Docker that the machine may have is touched. The cgroup driver is named because dockerd would take
-	# systemd's on hosts that have it.
-	background dockerd --data-root "$D/data" --exec-root "$D/exec" -H "unix://$D/d.sock" --pidfile "$D/pid" \
-		--iptables=false --bridge=none --storage-driver vfs --exec-opt native.cgroupdriver=cgroupfs \
-		--cgroup-parent "/$TAG" --add-runtime "rung=$RUNG"
-	await_daemon docker_quiet version
-	make_rootfs "$D/rootfs"
-	tar -C "$D/rootfs" -c . | docker_ import - box:1 >/dev/null
+	# shellcheck disable=SC2086 # a list of words
+	start_docker $NO_BRIDGE
+	import_image
 }
 
 teardown_file() {
 	local failed=0
-	stop_daemon || failed=1
-	# dockerd leaves these two of its own: for --network=host, and its folder where the host does not share mounts.
-	umount "$D/exec/netns/default" "$D/data" 2>/dev/null || true
+	end_docker || failed=1
 	remove_scratch || failed=1
 	return "$failed"
 }
 
-setup() {
-	NAME=c$BATS_TEST_NUMBER
-	export NAME
-}
-
-teardown() {
-	if [ -z "$BATS_TEST_COMPLETED" ]; then tail -n 5 "$D/daemon.log"; fi
-	remove_containers
-	assert_clean "$D/exec/runtime-rung/moby"
-}
+setup() { prepare_test; }
+teardown() { end_test "$D/exec/runtime-rung/moby"; }
 
 # Options of every container: no network (there is no bridge).
 options=(--runtime rung --network none)
@@ -390,17 +375,12 @@ other"
 }
 
 @test "docker: twenty containers at once" {
-	local i code pids=() name=$NAME
-	for i in $(seq 20); do
-		NAME=$name-$i
-		box box:1 sh -c "sleep 0.2; exit $i" 3>&- &
-		pids+=($!)
-	done
-	for i in $(seq 20); do
-		code=0
-		wait "${pids[i - 1]}" || code=$?
-		[ "$code" -eq "$i" ]
-	done
+	at_once 20 one_of_many
+}
+
+one_of_many() {
+	NAME=$NAME-$1
+	box box:1 sh -c "sleep 0.2; exit $1"
 }
 
 @test "docker: top lists the container's processes by the host's pids" {

@@ -54,6 +54,9 @@ await_daemon() {
   fi
 }
 
+# tell_why: for teardown, after a test that failed: the end of what the daemon said.
+tell_why() { [ -n "$BATS_TEST_COMPLETED" ] || tail -n 5 "$D/daemon.log"; }
+
 # build_tool NAME: builds one of the tests' own programs (see tools) to D/NAME.
 build_tool() { CGO_ENABLED=0 go -C "$BATS_TEST_DIRNAME/tools" build -trimpath -buildvcs=false -ldflags '-s -w' -o "$D/$1" "./$1"; }
 
@@ -120,6 +123,24 @@ limit_of() {
 tell_terminal='tty; until [ -n "$(stty size 2>/dev/null)" ]; do sleep 0.05; done; stty size'
 
 cgroups_left() { find /sys/fs/cgroup -mindepth 2 -depth -type d -path "*$TAG/*" 2>/dev/null; }
+
+# at_once N COMMAND...: runs the command N times together, each time with its number as the last argument, and fails if one of them
+# ends with another exit code than that number.
+at_once() {
+  local i code pids=()
+  for i in $(seq "$1"); do
+    "${@:2}" "$i" 3>&- &
+    pids+=($!)
+  done
+  for i in $(seq "$1"); do
+    code=0
+    wait "${pids[i - 1]}" || code=$?
+    if [ "$code" -ne "$i" ]; then
+      echo "number $i ended with exit code $code"
+      return 1
+    fi
+  done
+}
 
 # The processes whose executable is a shim and whose arguments name the folder of this file's daemons.
 shims_left() {

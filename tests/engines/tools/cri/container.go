@@ -32,16 +32,10 @@ func create(c *client, flags *flag.FlagSet, args []string) error {
 }
 
 func start(c *client, flags *flag.FlagSet, args []string) error {
-	args, err := parse(flags, args, "CONTAINER...")
-	if err != nil {
+	return each(flags, args, "CONTAINER", func(id string) error {
+		_, err := c.StartContainer(c.ctx, &runtime.StartContainerRequest{ContainerId: id})
 		return err
-	}
-	for _, id := range args {
-		if _, err := c.StartContainer(c.ctx, &runtime.StartContainerRequest{ContainerId: id}); err != nil {
-			return err
-		}
-	}
-	return nil
+	})
 }
 
 func list(c *client, flags *flag.FlagSet, args []string) error {
@@ -57,11 +51,8 @@ func list(c *client, flags *flag.FlagSet, args []string) error {
 		}
 	}
 	response, err := c.ListContainers(c.ctx, request)
-	if err != nil {
-		return err
-	}
-	if !*quiet {
-		return c.show(response)
+	if err != nil || !*quiet {
+		return c.show(response, err)
 	}
 	for _, container := range response.Containers {
 		if err := c.line(container.Id); err != nil {
@@ -76,15 +67,9 @@ func (c *client) status(id string) (*runtime.ContainerStatusResponse, error) {
 }
 
 func inspect(c *client, flags *flag.FlagSet, args []string) error {
-	args, err := parse(flags, args, "CONTAINER")
-	if err != nil {
-		return err
-	}
-	response, err := c.status(args[0])
-	if err != nil {
-		return err
-	}
-	return c.show(response)
+	return each(flags, args, "CONTAINER", func(id string) error {
+		return c.show(c.status(id))
+	})
 }
 
 // logs prints what the container wrote, without the times and the names of the streams that the log file has.
@@ -127,53 +112,29 @@ func update(c *client, flags *flag.FlagSet, args []string) error {
 	flags.Int64Var(&limits.CpuPeriod, "cpu-period", 0, "CPU period in `microseconds`")
 	flags.Int64Var(&limits.CpuShares, "cpu-share", 0, "CPU `shares`")
 	flags.StringVar(&limits.CpusetCpus, "cpuset-cpus", "", "the `list` of CPUs")
-	args, err := parse(flags, args, "CONTAINER...")
-	if err != nil {
+	return each(flags, args, "CONTAINER", func(id string) error {
+		_, err := c.UpdateContainerResources(c.ctx, &runtime.UpdateContainerResourcesRequest{ContainerId: id, Linux: limits})
 		return err
-	}
-	for _, id := range args {
-		if _, err := c.UpdateContainerResources(c.ctx, &runtime.UpdateContainerResourcesRequest{ContainerId: id, Linux: limits}); err != nil {
-			return err
-		}
-	}
-	return nil
+	})
 }
 
 func stats(c *client, flags *flag.FlagSet, args []string) error {
-	args, err := parse(flags, args, "CONTAINER")
-	if err != nil {
-		return err
-	}
-	response, err := c.ContainerStats(c.ctx, &runtime.ContainerStatsRequest{ContainerId: args[0]})
-	if err != nil {
-		return err
-	}
-	return c.show(response)
+	return each(flags, args, "CONTAINER", func(id string) error {
+		return c.show(c.ContainerStats(c.ctx, &runtime.ContainerStatsRequest{ContainerId: id}))
+	})
 }
 
 func stop(c *client, flags *flag.FlagSet, args []string) error {
 	timeout := flags.Int64("timeout", 0, "`seconds` to wait before the container is killed")
-	args, err := parse(flags, args, "CONTAINER...")
-	if err != nil {
+	return each(flags, args, "CONTAINER", func(id string) error {
+		_, err := c.StopContainer(c.ctx, &runtime.StopContainerRequest{ContainerId: id, Timeout: *timeout})
 		return err
-	}
-	for _, id := range args {
-		if _, err := c.StopContainer(c.ctx, &runtime.StopContainerRequest{ContainerId: id, Timeout: *timeout}); err != nil {
-			return err
-		}
-	}
-	return nil
+	})
 }
 
 func remove(c *client, flags *flag.FlagSet, args []string) error {
-	args, err := parse(flags, args, "CONTAINER...")
-	if err != nil {
+	return each(flags, args, "CONTAINER", func(id string) error {
+		_, err := c.RemoveContainer(c.ctx, &runtime.RemoveContainerRequest{ContainerId: id})
 		return err
-	}
-	for _, id := range args {
-		if _, err := c.RemoveContainer(c.ctx, &runtime.RemoveContainerRequest{ContainerId: id}); err != nil {
-			return err
-		}
-	}
-	return nil
+	})
 }

@@ -120,6 +120,21 @@ func parse(flags *flag.FlagSet, args []string, names ...string) ([]string, error
 	return flags.Args(), nil
 }
 
+// each parses a command's arguments, of which there must be one or more, and does the command to each in turn, up to the first
+// that fails. They are called by name in the usage.
+func each(flags *flag.FlagSet, args []string, name string, do func(id string) error) error {
+	ids, err := parse(flags, args, name+"...")
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		if err := do(id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // load reads a message from a JSON file, with the names of fields as in the API's definition (log_path) or in JSON's
 // manner (logPath).
 func load(file string, into proto.Message) error {
@@ -133,8 +148,11 @@ func load(file string, into proto.Message) error {
 	return nil
 }
 
-// show prints a message as JSON, with all its fields.
-func (c *client) show(message proto.Message) error {
+// show prints the message of an answer as JSON, with all its fields; or it returns the answer's error.
+func (c *client) show(message proto.Message, err error) error {
+	if err != nil {
+		return err
+	}
 	data, err := protojson.MarshalOptions{Multiline: true, EmitUnpopulated: true}.Marshal(message)
 	if err != nil {
 		return err
@@ -153,20 +171,12 @@ func version(c *client, flags *flag.FlagSet, args []string) error {
 	if _, err := parse(flags, args); err != nil {
 		return err
 	}
-	response, err := c.Version(c.ctx, &runtime.VersionRequest{})
-	if err != nil {
-		return err
-	}
-	return c.show(response)
+	return c.show(c.Version(c.ctx, &runtime.VersionRequest{}))
 }
 
 func info(c *client, flags *flag.FlagSet, args []string) error {
 	if _, err := parse(flags, args); err != nil {
 		return err
 	}
-	response, err := c.Status(c.ctx, &runtime.StatusRequest{Verbose: true})
-	if err != nil {
-		return err
-	}
-	return c.show(response)
+	return c.show(c.Status(c.ctx, &runtime.StatusRequest{Verbose: true}))
 }

@@ -29,11 +29,8 @@ func listPods(c *client, flags *flag.FlagSet, args []string) error {
 		return err
 	}
 	response, err := c.ListPodSandbox(c.ctx, &runtime.ListPodSandboxRequest{})
-	if err != nil {
-		return err
-	}
-	if !*quiet {
-		return c.show(response)
+	if err != nil || !*quiet {
+		return c.show(response, err)
 	}
 	for _, pod := range response.Items {
 		if err := c.line(pod.Id); err != nil {
@@ -44,45 +41,29 @@ func listPods(c *client, flags *flag.FlagSet, args []string) error {
 }
 
 func inspectPod(c *client, flags *flag.FlagSet, args []string) error {
-	args, err := parse(flags, args, "POD")
-	if err != nil {
-		return err
-	}
-	response, err := c.PodSandboxStatus(c.ctx, &runtime.PodSandboxStatusRequest{PodSandboxId: args[0], Verbose: true})
-	if err != nil {
-		return err
-	}
-	return c.show(response)
+	return each(flags, args, "POD", func(id string) error {
+		return c.show(c.PodSandboxStatus(c.ctx, &runtime.PodSandboxStatusRequest{PodSandboxId: id, Verbose: true}))
+	})
 }
 
 func stopPods(c *client, flags *flag.FlagSet, args []string) error {
-	args, err := parse(flags, args, "POD...")
-	if err != nil {
-		return err
-	}
-	for _, id := range args {
-		if _, err := c.StopPodSandbox(c.ctx, &runtime.StopPodSandboxRequest{PodSandboxId: id}); err != nil {
-			return err
-		}
-	}
-	return nil
+	return each(flags, args, "POD", c.stopPod)
+}
+
+func (c *client) stopPod(id string) error {
+	_, err := c.StopPodSandbox(c.ctx, &runtime.StopPodSandboxRequest{PodSandboxId: id})
+	return err
 }
 
 func removePods(c *client, flags *flag.FlagSet, args []string) error {
 	force := flags.Bool("f", false, "stop the pod first")
-	args, err := parse(flags, args, "POD...")
-	if err != nil {
-		return err
-	}
-	for _, id := range args {
+	return each(flags, args, "POD", func(id string) error {
 		if *force {
-			if _, err := c.StopPodSandbox(c.ctx, &runtime.StopPodSandboxRequest{PodSandboxId: id}); err != nil {
+			if err := c.stopPod(id); err != nil {
 				return err
 			}
 		}
-		if _, err := c.RemovePodSandbox(c.ctx, &runtime.RemovePodSandboxRequest{PodSandboxId: id}); err != nil {
-			return err
-		}
-	}
-	return nil
+		_, err := c.RemovePodSandbox(c.ctx, &runtime.RemovePodSandboxRequest{PodSandboxId: id})
+		return err
+	})
 }
