@@ -42,15 +42,15 @@ program is not run: rung start does that.`,
 // createFlags are the flags of create, which run has too.
 func createFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "bundle", Aliases: []string{"b"}, Usage: "folder of the bundle (default: the current one)"},
+		bundleFlag(),
 		&cli.StringFlag{Name: "config", Aliases: []string{"f"}, Usage: "configuration, relative to the current folder (default: config.json in the bundle)"},
-		&cli.StringFlag{Name: "console-socket", Usage: "unix socket that is sent the master of the container's terminal"},
-		&cli.StringFlag{Name: "pidfd-socket", Usage: "unix socket that is sent a pidfd of the container's init process"},
-		&cli.StringFlag{Name: "pid-file", Usage: "file that the pid of the container's init process is written to"},
+		consoleSocketFlag("the container's terminal"),
+		pidfdSocketFlag("the container's init process"),
+		pidFileFlag("the container's init process"),
 		&cli.BoolFlag{Name: "no-pivot", Usage: "do not use pivot_root; for root filesystems on a ramdisk, and less safe"},
 		&cli.BoolFlag{Name: "no-new-keyring", Usage: "leave the program in the caller's session keyring"},
-		&cli.BoolFlag{Name: "no-subreaper", Usage: "do not reap what the container leaves behind"},
-		&cli.IntFlag{Name: "preserve-fds", Usage: "pass `N` more descriptors, from 3 on, to the program"},
+		noSubreaperFlag(),
+		preserveFDsFlag(),
 	}
 }
 

@@ -45,27 +45,24 @@ run.`,
 			&cli.BoolFlag{Name: "no-new-privs", Usage: "set no_new_privs"},
 			&cli.StringFlag{Name: "process-label", Usage: "SELinux `LABEL` of the program, in place of the container's"},
 			&cli.StringFlag{Name: "apparmor", Usage: "AppArmor `PROFILE` of the program, in place of the container's; unconfined for none"},
-			&cli.BoolFlag{Name: "detach", Aliases: []string{"d"}, Usage: "return when the program runs"},
-			&cli.StringFlag{Name: "pid-file", Usage: "file that the pid of the process is written to"},
-			&cli.StringFlag{Name: "console-socket", Usage: "unix socket that is sent the master of the terminal"},
-			&cli.StringFlag{Name: "pidfd-socket", Usage: "unix socket that is sent a pidfd of the process"},
-			&cli.IntFlag{Name: "preserve-fds", Usage: "pass `N` more descriptors, from 3 on, to the program"},
+			detachFlag("the program runs"),
+			pidFileFlag("the process"),
+			consoleSocketFlag("the terminal"),
+			pidfdSocketFlag("the process"),
+			preserveFDsFlag(),
 			&cli.StringSliceFlag{Name: "cgroup", Usage: "run in the cgroup `[CONTROLLER[,CONTROLLER]:]PATH` below the container's, which must exist (repeatable)"},
 			&cli.BoolFlag{Name: "ignore-paused", Usage: "enter a paused container too, and wait there"},
 		},
 		Action: func(ctx context.Context, cmd *cli.Command) error {
-			args := cmd.Args().Slice()
-			if len(args) == 0 {
-				return fmt.Errorf("%s needs at least 1 argument(s), not 0 (hint: rung help %s)", cmd.Name, cmd.Name)
+			args, err := arguments(cmd, 1, anyNumber)
+			if err != nil {
+				return err
 			}
 			status, err := execIn(ctx, cmd, args[0], args[1:])
 			if err != nil {
 				return &failure{err, self.execFailed()}
 			}
-			if status != 0 {
-				return exitCode(status)
-			}
-			return nil
+			return programEnded(status)
 		},
 	}
 }

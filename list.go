@@ -13,7 +13,6 @@ import (
 	"github.com/moby/sys/user"
 	"github.com/urfave/cli/v3"
 
-	"github.com/rungoci/rung/internal/errdefs"
 	"github.com/rungoci/rung/libcontainer"
 )
 
@@ -24,16 +23,16 @@ func listCommand() *cli.Command {
 		Usage:           "list the containers below --root",
 		Description:     "A container whose state folder cannot be read is named on standard error; rung delete --force clears it.",
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "format", Aliases: []string{"f"}, Value: "table", Usage: "table or json"},
+			formatFlag(""),
 			&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "print the ids only"},
 		},
 		Action: func(_ context.Context, cmd *cli.Command) error {
 			if _, err := arguments(cmd, 0, 0); err != nil {
 				return err
 			}
-			format := cmd.String("format")
-			if format != "table" && format != "json" {
-				return &errdefs.Error{Doing: "list containers", Err: fmt.Errorf("invalid format option %q", format), Hint: "--format is table or json"}
+			asJSON, err := jsonFormat(cmd, "list containers")
+			if err != nil {
+				return err
 			}
 			ids, err := containers(cmd)
 			if err != nil {
@@ -43,7 +42,7 @@ func listCommand() *cli.Command {
 			switch {
 			case cmd.Bool("quiet"):
 				return printIDs(infos)
-			case format == "json":
+			case asJSON:
 				return json.NewEncoder(os.Stdout).Encode(infos)
 			}
 			return printTable(infos)

@@ -16,6 +16,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -77,6 +78,15 @@ func main() {
 type exitCode int
 
 func (c exitCode) Error() string { return fmt.Sprintf("exit status %d", int(c)) }
+
+// programEnded returns what ends rung as the container's program has ended: the
+// exitCode status, or nil for 0.
+func programEnded(status int) error {
+	if status == 0 {
+		return nil
+	}
+	return exitCode(status)
+}
 
 // failure is an error of a command that does not end rung with 1.
 type failure struct {
@@ -198,6 +208,9 @@ func checkRoot(root string) error {
 	return nil
 }
 
+// anyNumber is a bound of arguments that there is none.
+const anyNumber = math.MaxInt
+
 // arguments returns the command's arguments, or an error unless there are
 // between least and most of them.
 func arguments(cmd *cli.Command, least, most int) ([]string, error) {
@@ -205,9 +218,12 @@ func arguments(cmd *cli.Command, least, most int) ([]string, error) {
 	if len(args) >= least && len(args) <= most {
 		return args, nil
 	}
-	want := fmt.Sprint("exactly ", least)
-	if least != most {
-		want = fmt.Sprintf("%d to %d", least, most)
+	want := fmt.Sprintf("%d to %d", least, most)
+	switch most {
+	case least:
+		want = fmt.Sprint("exactly ", least)
+	case anyNumber:
+		want = fmt.Sprint("at least ", least)
 	}
 	return nil, fmt.Errorf("%s needs %s argument(s), not %d (hint: rung help %s)", cmd.Name, want, len(args), cmd.Name)
 }

@@ -30,16 +30,16 @@ none, reduced to the processes of the container; it must have a column PID. The
 processes are numbered as the host sees them.`,
 		StopOnNthArg: &flagsEnd,
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "format", Aliases: []string{"f"}, Value: "table", Usage: "table or json, which is an array of pids"},
+			formatFlag(", which is an array of pids"),
 		},
 		Action: func(ctx context.Context, cmd *cli.Command) error {
-			args := cmd.Args().Slice()
-			if len(args) == 0 {
-				return fmt.Errorf("ps needs at least 1 argument(s), not 0 (hint: rung help ps)")
+			args, err := arguments(cmd, 1, anyNumber)
+			if err != nil {
+				return err
 			}
-			format := cmd.String("format")
-			if format != "table" && format != "json" {
-				return &errdefs.Error{Doing: "list processes", Err: fmt.Errorf("invalid format option %q", format), Hint: "--format is table or json"}
+			asJSON, err := jsonFormat(cmd, "list processes")
+			if err != nil {
+				return err
 			}
 			c, err := libcontainer.Load(cmd.String("root"), args[0])
 			if err != nil {
@@ -50,7 +50,7 @@ processes are numbered as the host sees them.`,
 			if err != nil {
 				return err
 			}
-			if format == "json" {
+			if asJSON {
 				return json.NewEncoder(os.Stdout).Encode(pids)
 			}
 			if self == asCrun && len(args) == 1 {

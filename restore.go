@@ -22,11 +22,11 @@ As with run, rung passes signals and the terminal on, exits with the program's
 exit status and deletes the container then, unless it is to be detached.`,
 		DisableSliceFlagSeparator: true,
 		Flags: append(criuFlags(),
-			&cli.StringFlag{Name: "bundle", Aliases: []string{"b"}, Usage: "folder of the bundle (default: the current one)"},
-			&cli.StringFlag{Name: "console-socket", Usage: "unix socket that is sent the master of the container's terminal"},
-			&cli.StringFlag{Name: "pid-file", Usage: "file that the pid of the container's init process is written to"},
-			&cli.BoolFlag{Name: "detach", Aliases: []string{"d"}, Usage: "return when the container goes on"},
-			&cli.BoolFlag{Name: "no-subreaper", Usage: "do not reap what the container leaves behind"},
+			bundleFlag(),
+			consoleSocketFlag("the container's terminal"),
+			pidFileFlag("the container's init process"),
+			detachFlag("the container goes on"),
+			noSubreaperFlag(),
 			&cli.BoolFlag{Name: "no-pivot", Usage: "taken for runc's sake; CRIU enters the root filesystem in its own way"},
 			&cli.BoolFlag{Name: "tcp-close", Usage: "restore TCP connections as closed ones"},
 			&cli.StringFlag{Name: "lsm-profile", Usage: "label of the processes in place of what they had, as `apparmor:NAME` or selinux:LABEL"},
@@ -53,10 +53,7 @@ exit status and deletes the container then, unless it is to be detached.`,
 			if err != nil {
 				return err
 			}
-			if status != 0 {
-				return exitCode(status)
-			}
-			return nil
+			return programEnded(status)
 		},
 	}
 }

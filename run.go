@@ -17,7 +17,7 @@ func runCommand() *cli.Command {
 		Description: `rung passes signals and the terminal on and exits with the program's exit
 status, or 128 and the number of the signal that ended it.`,
 		Flags: append(createFlags(),
-			&cli.BoolFlag{Name: "detach", Aliases: []string{"d"}, Usage: "return when the program runs"},
+			detachFlag("the program runs"),
 			&cli.BoolFlag{Name: "keep", Usage: "do not delete the container when it ends"},
 		),
 		Action: func(ctx context.Context, cmd *cli.Command) error {
@@ -30,10 +30,7 @@ status, or 128 and the number of the signal that ended it.`,
 			if err != nil {
 				return err
 			}
-			if status != 0 {
-				return exitCode(status)
-			}
-			return nil
+			return programEnded(status)
 		},
 	}
 }
