@@ -101,11 +101,22 @@ func msFlags(attr uint64) (flags uintptr) {
 	return flags
 }
 
-// mount is mount(2) with the descriptor fd as its target. The path goes
-// through the descriptor of the host's procfs, never through a /proc that the
-// container may have made (CVE-2025-52881); since mount(2) takes no folder to
-// start from, that is done by way of the working directory.
+// mount is mount(2) with the descriptor fd as its target.
 func (r *Rootfs) mount(source string, fd int, fstype string, flags uintptr, data string) error {
+	return r.byPath(fd, func(target string) error { return unix.Mount(source, target, fstype, flags, data) })
+}
+
+// unmount takes the mount away whose root fd is. The descriptor itself keeps it
+// busy.
+func (r *Rootfs) unmount(fd int) error {
+	return r.byPath(fd, func(target string) error { return unix.Unmount(target, unix.MNT_DETACH) })
+}
+
+// byPath calls do, a system call that takes no descriptor, with a path of fd. It
+// goes through the descriptor of the host's procfs, never through a /proc that
+// the container may have made (CVE-2025-52881); as such a call takes no folder to
+// start from either, that is done by way of the working directory.
+func (r *Rootfs) byPath(fd int, do func(path string) error) error {
 	cwd, err := unix.Open(".", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return err
@@ -114,7 +125,7 @@ func (r *Rootfs) mount(source string, fd int, fstype string, flags uintptr, data
 	if err := unix.Fchdir(r.proc); err != nil {
 		return err
 	}
-	err = unix.Mount(source, procFD(fd), fstype, flags, data)
+	err = do(procFD(fd))
 	if back := unix.Fchdir(cwd); err == nil {
 		err = back
 	}

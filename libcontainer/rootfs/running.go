@@ -125,22 +125,3 @@ func (w *Running) Remove(index int, m *specs.Mount) error {
 	}
 	return nil
 }
-
-// unmount takes the mount away whose root fd is. umount2(2) takes no descriptor,
-// and a path in the container could lead elsewhere by now; see mount.
-func (r *Rootfs) unmount(fd int) error {
-	cwd, err := unix.Open(".", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return err
-	}
-	defer unix.Close(cwd)
-	if err := unix.Fchdir(r.proc); err != nil {
-		return err
-	}
-	// The descriptor itself keeps it busy.
-	err = unix.Unmount(procFD(fd), unix.MNT_DETACH)
-	if back := unix.Fchdir(cwd); err == nil {
-		err = back
-	}
-	return err
-}
