@@ -3,6 +3,7 @@ package systemd
 import (
 	"errors"
 	"math"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -74,24 +75,14 @@ func isPropertyName(s string) bool {
 
 // microseconds turns a number of seconds, of any type, into microseconds.
 func microseconds(v any) (uint64, error) {
-	seconds := 0.0
-	switch n := v.(type) {
-	case byte:
-		seconds = float64(n)
-	case int16:
-		seconds = float64(n)
-	case uint16:
-		seconds = float64(n)
-	case int32:
-		seconds = float64(n)
-	case uint32:
-		seconds = float64(n)
-	case int64:
-		seconds = float64(n)
-	case uint64:
-		seconds = float64(n)
-	case float64:
-		seconds = n
+	var seconds float64
+	switch n := reflect.ValueOf(v); {
+	case n.CanInt():
+		seconds = float64(n.Int())
+	case n.CanUint():
+		seconds = float64(n.Uint())
+	case n.CanFloat():
+		seconds = n.Float()
 	default:
 		return 0, errors.New("seconds must be a number")
 	}
