@@ -15,8 +15,8 @@ import (
 )
 
 // inNewHost calls do on a thread in a new network namespace, which stands for
-// the host's, with the file of another one.
-func inNewHost(t *testing.T, do func(target *os.File) error) {
+// the host's, with a Mover to another one.
+func inNewHost(t *testing.T, do func(m *Mover) error) {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("needs root")
@@ -35,13 +35,23 @@ func inNewHost(t *testing.T, do func(target *os.File) error) {
 			var own *os.File
 			if own, err = newNamespace(); err == nil {
 				own.Close()
-				err = do(target)
+				err = with(target, do)
 			}
 		})
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// with calls do with a Mover to the namespace target.
+func with(target *os.File, do func(m *Mover) error) error {
+	m, err := Open(target)
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	return do(m)
 }
 
 // veth makes a pair of devices.
@@ -96,12 +106,7 @@ func (s *socket) want(device string, up bool, addresses ...string) error {
 }
 
 func TestMoveAndReturn(t *testing.T) {
-	inNewHost(t, func(target *os.File) error {
-		m, err := Open(target)
-		if err != nil {
-			return err
-		}
-		defer m.Close()
+	inNewHost(t, func(m *Mover) error {
 		host, there := m.host.socket, m.target.socket
 		if err := errors.Join(host.veth("a0", "a1"), host.give("a0", "192.0.2.1/24", unix.RT_SCOPE_UNIVERSE, 0, text(unix.IFA_LABEL, "a0:web")),
 			host.give("a0", "192.0.2.2/24", unix.RT_SCOPE_UNIVERSE, unix.IFA_F_NOPREFIXROUTE),
@@ -162,12 +167,7 @@ func attributesKept(s *socket) error {
 }
 
 func TestNames(t *testing.T) {
-	inNewHost(t, func(target *os.File) error {
-		m, err := Open(target)
-		if err != nil {
-			return err
-		}
-		defer m.Close()
+	inNewHost(t, func(m *Mover) error {
 		host, there := m.host.socket, m.target.socket
 		if err := errors.Join(host.veth("a0", "a1"), host.veth("b0", "b1"), there.veth("a0", "eth0")); err != nil {
 			return err
