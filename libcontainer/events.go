@@ -3,10 +3,12 @@ package libcontainer
 import (
 	"context"
 	"errors"
+	"os"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/rungoci/rung/internal/ctxfd"
 	"github.com/rungoci/rung/internal/errdefs"
 	"github.com/rungoci/rung/libcontainer/cgroup"
 	"github.com/rungoci/rung/libcontainer/rdt"
@@ -67,45 +69,18 @@ func (c *Container) Watch(ctx context.Context, interval time.Duration, emit func
 	if interval <= 0 {
 		return errdefs.Doing(errors.New("the interval must be greater than 0"), "watch container "+c.state.ID)
 	}
-	init, err := c.Init()
-	if err != nil {
+	var w watch
+	defer w.close()
+	if err := w.open(ctx, c); err != nil {
 		return err
 	}
-	defer init.Close()
-	if !c.state.Init.Alive() { // a zombie
-		return ErrNotRunning
-	}
-	cg, err := cgroup.Load(c.state.Cgroup)
-	if err != nil {
-		return err
-	}
-	oom, err := cg.WatchOOM()
-	if err != nil {
-		return err
-	}
-	defer oom.Close()
-	cancel, err := eventOn(ctx)
-	if err != nil {
-		return err
-	}
-	defer cancel.close()
-
 	next := time.Now().Add(interval)
 	for {
-		fds := []unix.PollFd{
-			{Fd: int32(init.Fd()), Events: unix.POLLIN},
-			{Fd: int32(oom.Fd()), Events: unix.POLLIN},
-			{Fd: int32(cancel.fd), Events: unix.POLLIN},
-		}
-		if err := poll(fds, next); err != nil {
+		ended, oom, err := w.wait(ctx, next)
+		if err != nil {
 			return err
 		}
-		if err := ctx.Err(); err != nil {
-			return context.Cause(ctx)
-		}
-		ended := fds[0].Revents != 0
-		// Asked for at the end, too: it may be what ended the container.
-		if (fds[1].Revents != 0 || ended) && oom.Happened() {
+		if oom {
 			if err := emit(Event{Type: EventOOM, ID: c.state.ID}); err != nil {
 				return err
 			}
@@ -121,12 +96,72 @@ func (c *Container) Watch(ctx context.Context, interval time.Duration, emit func
 		case err == nil:
 			err = emit(Event{Type: EventStats, ID: c.state.ID, Data: stats})
 		case !c.state.Init.Alive():
-			continue // the next poll says so
+			continue // the next wait says so
 		}
 		if err != nil {
 			return err
 		}
 		next = time.Now().Add(interval)
+	}
+}
+
+// watch is what Watch waits for; nil is what is not open.
+type watch struct {
+	init   *os.File // a pidfd
+	oom    *cgroup.OOM
+	cancel *ctxfd.FD
+}
+
+// open opens what there is to wait for, until ctx ends. It returns ErrNotRunning
+// where there is nothing.
+func (w *watch) open(ctx context.Context, c *Container) (err error) {
+	if w.init, err = c.Init(); err != nil {
+		return err
+	}
+	if !c.state.Init.Alive() { // a zombie
+		return ErrNotRunning
+	}
+	cg, err := cgroup.Load(c.state.Cgroup)
+	if err != nil {
+		return err
+	}
+	if w.oom, err = cg.WatchOOM(); err != nil {
+		return err
+	}
+	w.cancel, err = ctxfd.New(ctx)
+	return errdefs.Doing(err, "wait for events")
+}
+
+// wait waits for the end of the container and for a lack of its memory, at most
+// until a point in time. It returns an error if ctx ends.
+func (w *watch) wait(ctx context.Context, until time.Time) (ended, oom bool, err error) {
+	fds := []unix.PollFd{
+		{Fd: int32(w.init.Fd()), Events: unix.POLLIN},
+		{Fd: int32(w.oom.Fd()), Events: unix.POLLIN},
+		w.cancel.Poll(),
+	}
+	if err := poll(fds, until); err != nil {
+		return false, false, err
+	}
+	if ctx.Err() != nil {
+		return false, false, context.Cause(ctx)
+	}
+	ended = fds[0].Revents != 0
+	// Asked for at the end, too: it may be what ended the container.
+	oom = (fds[1].Revents != 0 || ended) && w.oom.Happened()
+	return ended, oom, nil
+}
+
+// close closes what is open.
+func (w *watch) close() {
+	if w.init != nil {
+		w.init.Close()
+	}
+	if w.oom != nil {
+		w.oom.Close()
+	}
+	if w.cancel != nil {
+		w.cancel.Close()
 	}
 }
 
@@ -139,32 +174,4 @@ func poll(fds []unix.PollFd, until time.Time) error {
 			return errdefs.Doing(err, "wait for events")
 		}
 	}
-}
-
-// canceller is an eventfd that becomes readable when a context ends.
-type canceller struct {
-	fd   int
-	stop func() bool
-	// written is closed when fd has been written to.
-	written chan struct{}
-}
-
-func eventOn(ctx context.Context) (*canceller, error) {
-	fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
-	if err != nil {
-		return nil, errdefs.Doing(err, "make an eventfd")
-	}
-	c := &canceller{fd: fd, written: make(chan struct{})}
-	c.stop = context.AfterFunc(ctx, func() {
-		_, _ = unix.Write(fd, []byte{1, 1, 1, 1, 1, 1, 1, 1})
-		close(c.written)
-	})
-	return c, nil
-}
-
-func (c *canceller) close() {
-	if !c.stop() {
-		<-c.written // before the descriptor comes to mean another file
-	}
-	_ = unix.Close(c.fd)
 }

@@ -9,6 +9,8 @@ import (
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
+
+	"github.com/rungoci/rung/internal/ctxfd"
 )
 
 // The slots of child.poll.
@@ -27,7 +29,7 @@ const (
 type child struct {
 	pid   int
 	group bool
-	poll  [slots]unix.PollFd // Fd is -1 for what is closed, which poll ignores
+	poll  [slots]unix.PollFd // Fd is -1 for what is not, or no more, waited for
 	input []byte
 	// keep is the hook's end of the pipe to its standard input. While it is
 	// open here, writing to a hook that does not read gives neither EPIPE nor
@@ -51,13 +53,14 @@ func (r *runner) start(ctx context.Context, h *specs.Hook, timeout time.Duration
 		return err
 	}
 	if ctx.Done() != nil {
-		stop, err := c.watch(ctx)
+		end, err := ctxfd.New(ctx)
 		if err != nil {
 			c.kill()
 			c.reap()
 			return err
 		}
-		defer stop()
+		defer end.Close()
+		c.poll[canceled] = end.Poll()
 	}
 	killed := c.wait(ctx, timeout)
 	status, err := c.reap()
@@ -72,26 +75,12 @@ func (r *runner) start(ctx context.Context, h *specs.Hook, timeout time.Duration
 	return nil
 }
 
-// fork makes the pipes and the process. out are the descriptors that stand for
+// fork makes the process, with its pipes. out are the descriptors that stand for
 // the pipes of its output, and -1 where there is to be a pipe.
 func (c *child) fork(h *specs.Hook, dir string, out [2]int) error {
-	var theirs [3]int
-	for i := range theirs {
-		var p [2]int
-		if err := unix.Pipe2(p[:], unix.O_CLOEXEC); err != nil {
-			closeAll(theirs[:i])
-			return os.NewSyscallError("pipe2", err)
-		}
-		ours, events := p[0], int16(unix.POLLIN)
-		theirs[i] = p[1]
-		if i == stdin {
-			ours, theirs[i], events = p[1], p[0], unix.POLLOUT
-		}
-		c.poll[i] = unix.PollFd{Fd: int32(ours), Events: events}
-		if err := unix.SetNonblock(ours, true); err != nil {
-			closeAll(theirs[:i+1])
-			return err
-		}
+	theirs, err := c.pipes()
+	if err != nil {
+		return err
 	}
 	argv := h.Args
 	if len(argv) == 0 {
@@ -129,25 +118,26 @@ func (c *child) fork(h *specs.Hook, dir string, out [2]int) error {
 	return nil
 }
 
-// watch has the end of ctx wake up wait. The caller calls stop, after which
-// the descriptor is no longer written to.
-func (c *child) watch(ctx context.Context) (stop func(), err error) {
-	fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
-	if err != nil {
-		return nil, os.NewSyscallError("eventfd", err)
-	}
-	c.poll[canceled] = unix.PollFd{Fd: int32(fd), Events: unix.POLLIN}
-	done := make(chan struct{})
-	cancel := context.AfterFunc(ctx, func() {
-		// Any count but 0 will do; so the byte order does not matter.
-		_, _ = unix.Write(fd, []byte{1, 0, 0, 0, 0, 0, 0, 1})
-		close(done)
-	})
-	return func() {
-		if !cancel() {
-			<-done
+// pipes makes the pipes of the hook's standard streams, and returns its ends.
+func (c *child) pipes() (theirs [3]int, err error) {
+	for i := range theirs {
+		var p [2]int
+		if err := unix.Pipe2(p[:], unix.O_CLOEXEC); err != nil {
+			closeAll(theirs[:i])
+			return theirs, os.NewSyscallError("pipe2", err)
 		}
-	}, nil
+		ours, events := p[0], int16(unix.POLLIN)
+		theirs[i] = p[1]
+		if i == stdin {
+			ours, theirs[i], events = p[1], p[0], unix.POLLOUT
+		}
+		c.poll[i] = unix.PollFd{Fd: int32(ours), Events: events}
+		if err := unix.SetNonblock(ours, true); err != nil {
+			closeAll(theirs[:i+1])
+			return theirs, err
+		}
+	}
+	return theirs, nil
 }
 
 // wait feeds and reads the hook until it exits. If that is because it was
@@ -181,7 +171,7 @@ func (c *child) wait(ctx context.Context, timeout time.Duration) (killed error) 
 			}
 		}
 		if c.poll[canceled].Revents != 0 {
-			c.closeSlot(canceled)
+			c.poll[canceled].Fd = -1
 			if killed == nil {
 				killed = context.Cause(ctx)
 				c.kill()
@@ -250,7 +240,7 @@ func (c *child) reap() (unix.WaitStatus, error) {
 }
 
 func (c *child) close() {
-	for i := range c.poll {
+	for _, i := range [...]int{stdin, stdout, stderr, exited} { // canceled is start's
 		c.closeSlot(i)
 	}
 	if c.keep >= 0 {
