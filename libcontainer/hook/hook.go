@@ -25,8 +25,8 @@ import (
 //
 // A hook gets its own arguments and environment and nothing of the caller's.
 // Its working folder is the bundle (state.Bundle), or, where that does not
-// exist, the caller's; for hooks.startContainer always the caller's, as
-// the bundle's path means something else in the container.
+// exist, the caller's; for hooks.createContainer and hooks.startContainer
+// always the caller's, which there is a folder of the container.
 //
 // A hook has failed if it cannot be started, exits with another status than
 // 0, is ended by a signal or by its timeout, or by the end of ctx, in which
@@ -53,8 +53,11 @@ type runner struct {
 
 func newRunner(field string, state *specs.State, out Output) *runner {
 	r := &runner{field: field, state: jsonfield.Marshal(state), out: out}
+	if field == "hooks.createContainer" || field == "hooks.startContainer" {
+		return r
+	}
 	var st unix.Stat_t
-	if field != "hooks.startContainer" && unix.Stat(state.Bundle, &st) == nil {
+	if unix.Stat(state.Bundle, &st) == nil {
 		r.dir = state.Bundle
 	}
 	return r

@@ -323,6 +323,7 @@ func TestWorkingFolder(t *testing.T) {
 	}
 	for _, tt := range []struct{ field, bundle, want string }{
 		{"hooks.poststop", "/usr", "/usr"},
+		{"hooks.createContainer", "/usr", here},
 		{"hooks.startContainer", "/usr", here},
 		{"hooks.poststop", "/nonsense/bundle", here},
 		{"hooks.poststop", "", here},
@@ -362,7 +363,7 @@ func TestFromThread(t *testing.T) {
 			if _, _, errno := unix.RawSyscall(unix.SYS_SETRESGID, 1234, 1234, 1234); errno != 0 {
 				return errno
 			}
-			hooks := []specs.Hook{sh("uname -n > out; id -g >> out")}
+			hooks := []specs.Hook{sh("cd " + state.Bundle + "; uname -n > out; id -g >> out")}
 			return Run(context.Background(), hooks, "hooks.createContainer", state)
 		}()
 	}()

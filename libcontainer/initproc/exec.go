@@ -64,8 +64,13 @@ func (in *inside) passGate() error {
 }
 
 func (in *inside) createContainerHooks() error {
-	if in.spec.Hooks == nil {
+	if in.spec.Hooks == nil || len(in.spec.Hooks.CreateContainer) == 0 {
 		return nil
+	}
+	// As with runc, which hooks that put files into the container rely on. No
+	// path is relative to the bundle from here on.
+	if err := in.root.ChangeDir(); err != nil {
+		return err
 	}
 	st := in.msg.State
 	st.Status = specs.StateCreating

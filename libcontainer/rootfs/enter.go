@@ -9,6 +9,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// ChangeDir makes the root, which has its mounts and is not entered yet, the
+// working folder of the calling process.
+func (r *Rootfs) ChangeDir() error {
+	return errdefs.Doing(unix.Fchdir(r.fd), "change to the root filesystem "+r.o.Root)
+}
+
 // Enter makes the container's root the root of the process, and "/" its
 // working directory.
 func (r *Rootfs) Enter() error {

@@ -140,6 +140,16 @@ state_of() { jq -r ".$2" "$HOOKS/state.$1"; }
 	equal "1"$'\n'"$WORK" "$(<"$HOOKS/seen")"
 }
 
+@test "hooks: createContainer starts in the container's root, and what it mounts at a relative path is in the container" {
+	mkdir "$WORK/given"
+	echo there >"$WORK/given/file"
+	hook createContainer put "pwd >\$dir/seen; mount --bind $WORK/given mnt"
+	program cat /mnt/file
+	run_ct
+	equal "$ROOTFS" "$(<"$HOOKS/seen")"
+	equal there "$out"
+}
+
 @test "hooks: startContainer is looked up and run in the container's root" {
 	echo inside >"$ROOTFS/etc/where"
 	hook startContainer look 'cat /etc/where >$dir/seen; ls -d '"$WORK"' 2>/dev/null >>$dir/seen || true'
