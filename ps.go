@@ -41,32 +41,33 @@ processes are numbered as the host sees them.`,
 			if err != nil {
 				return err
 			}
-			c, err := libcontainer.Load(cmd.String("root"), args[0])
-			if err != nil {
-				return err
-			}
-			defer c.Close()
-			pids, err := c.Processes()
-			if err != nil {
-				return err
-			}
-			if asJSON {
-				return json.NewEncoder(os.Stdout).Encode(pids)
-			}
-			if self == asCrun && len(args) == 1 {
-				return printPids(pids)
-			}
-			table, err := runPS(ctx, args[1:])
-			if err != nil {
-				return err
-			}
-			if table, err = onlyPids(table, pids); err != nil {
-				return err
-			}
-			_, err = os.Stdout.Write(table)
-			return err
+			return onContainer(cmd, args[0], func(c *libcontainer.Container) error { return printProcesses(ctx, c, asJSON, args[1:]) })
 		},
 	}
+}
+
+// printProcesses prints the pids of the processes of c as JSON, or what ps(1) tells
+// of them with the options.
+func printProcesses(ctx context.Context, c *libcontainer.Container, asJSON bool, options []string) error {
+	pids, err := c.Processes()
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		return json.NewEncoder(os.Stdout).Encode(pids)
+	}
+	if self == asCrun && len(options) == 0 {
+		return printPids(pids)
+	}
+	table, err := runPS(ctx, options)
+	if err != nil {
+		return err
+	}
+	if table, err = onlyPids(table, pids); err != nil {
+		return err
+	}
+	_, err = os.Stdout.Write(table)
+	return err
 }
 
 // runPS returns what the host's ps prints with the options.

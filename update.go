@@ -95,35 +95,38 @@ the JSON of linux.resources in config.json, of which fields may be left out;
 with it, the flags for single limits are ignored.`,
 		Flags: flags,
 		Action: func(_ context.Context, cmd *cli.Command) error {
-			return withContainer(cmd, func(c *libcontainer.Container) error {
-				r, err := newLimits(cmd)
-				if err != nil {
-					return err
-				}
-				update := func() error {
-					if cmd.String("resources") != "" {
-						return c.Update(r) // whose fields are the file's
-					}
-					return nameFlag(c.Update(r))
-				}
-				l3, mb := cmd.String("l3-cache-schema"), cmd.String("mem-bw-schema")
-				if l3 == "" && mb == "" {
-					return update()
-				}
-				restore, err := c.UpdateIntelRdt(l3, mb)
-				if err != nil {
-					return nameFlag(err)
-				}
-				err = update()
-				if err != nil {
-					if rerr := restore(); rerr != nil {
-						warn("undo of a failed update: " + rerr.Error())
-					}
-				}
-				return err
-			})
+			return withContainer(cmd, func(c *libcontainer.Container) error { return updateLimits(cmd, c) })
 		},
 	}
+}
+
+// updateLimits sets the limits of c that the command line asks for, all or none.
+func updateLimits(cmd *cli.Command, c *libcontainer.Container) error {
+	r, err := newLimits(cmd)
+	if err != nil {
+		return err
+	}
+	update := func() error {
+		if cmd.String("resources") != "" {
+			return c.Update(r) // whose fields are the file's
+		}
+		return nameFlag(c.Update(r))
+	}
+	l3, mb := cmd.String("l3-cache-schema"), cmd.String("mem-bw-schema")
+	if l3 == "" && mb == "" {
+		return update()
+	}
+	restore, err := c.UpdateIntelRdt(l3, mb)
+	if err != nil {
+		return nameFlag(err)
+	}
+	err = update()
+	if err != nil {
+		if rerr := restore(); rerr != nil {
+			warn("undo of a failed update: " + rerr.Error())
+		}
+	}
+	return err
 }
 
 // newLimits returns what the file or the flags ask for.
