@@ -27,12 +27,13 @@ func commandNames(t command) string {
 	return strings.Join(append(out, "help"), " ")
 }
 
-// bash returns a completion that needs bash alone.
-func bash(t command) string {
-	var b strings.Builder
-	n := t.Name
-	fmt.Fprintf(&b, "# bash completion for %s\n\n", n)
-	fmt.Fprintf(&b, `# Completes the value of a flag: FLAG WORD COMMAND.
+// bashScript is the completion for bash, of the command %[1]s: %[2]s are the cases of
+// the flags' values, %[3]s and %[4]s the flags with a value and all flags that come
+// before a command, %[5]s the same by command, %[6]s the commands, %[7]s those whose
+// argument is a container, and %[8]s the signals.
+const bashScript = `# bash completion for %[1]s
+
+# Completes the value of a flag: FLAG WORD COMMAND.
 _%[1]s_value() {
 	local words
 	case $3:$1 in
@@ -101,9 +102,12 @@ _%[1]s() {
 }
 
 complete -F _%[1]s %[1]s
-`, n, bashValues(t), strings.Join(valueFlags(t.Flags), " "), words(append(t.Flags, versionFlag)), bashCommands(t), commandNames(t),
-		strings.Join(withContainer(t), " | "), signals)
-	return b.String()
+`
+
+// bash returns a completion that needs bash alone.
+func bash(t command) string {
+	return fmt.Sprintf(bashScript, t.Name, bashValues(t), strings.Join(valueFlags(t.Flags), " "), words(append(t.Flags, versionFlag)),
+		bashCommands(t), commandNames(t), strings.Join(withContainer(t), " | "), signals)
 }
 
 var versionFlag = flag{Long: []string{"version"}, Short: []string{"v"}, Usage: "print versions, and end"}
