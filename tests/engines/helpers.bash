@@ -152,13 +152,15 @@ shims_left() {
   done 2>/dev/null
 }
 
-# processes_left: processes whose root is not the host's and lies in this file's folder.
+# processes_left: the pids and command lines of processes whose root filesystem is of this file's folder: what is mounted on / in their
+# mount namespace is below it, or an overlay of folders there.
 processes_left() {
-  local pid root
-  for pid in /proc/[0-9]*; do
-    root=$(readlink "$pid/root") || continue
-    if [[ $root == "$D"/* ]]; then echo "${pid#/proc/} $(tr '\0' ' ' <"$pid/cmdline")"; fi
-  done 2>/dev/null
+  local mountinfo pid command name=${D##*/}
+  while read -r mountinfo; do
+    pid=${mountinfo//[!0-9]/}
+    command=$(tr '\0' ' ' <"/proc/$pid/cmdline") || continue
+    echo "$pid $command"
+  done < <(grep -lsE "^[0-9]+ [0-9]+ [0-9:]+ ([^ ]*/$name/[^ ]* / |[^ ]+ / .*/$name/)" /proc/[0-9]*/mountinfo) 2>/dev/null
 }
 
 # The containers that rung keeps a record of, under the state folders given.
