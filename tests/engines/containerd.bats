@@ -2,7 +2,8 @@
 # rung under containerd, driven by ctr: its shim calls rung as it calls runc.
 #
 # The scripts in single quotes are for the shell in the container; ID belongs to the test that sets it.
-# shellcheck disable=SC2016,SC2030,SC2031
+# What waits in a pipeline for a program's output to arrive in a file reads the file, and means to.
+# shellcheck disable=SC2016,SC2030,SC2031,SC2094
 
 load helpers
 load image
@@ -69,15 +70,28 @@ started() {
 	ctr_ run --runc-binary "$RUNG" --runc-root "$D/runc" --snapshotter native "${options[@]}" "$IMAGE" "$ID" "${program[@]}"
 }
 
-# box: as started, and waits for its end; nothing of it stays.
-box() { started --rm "$@"; }
+# box: as started, and waits for its end; nothing of it stays. What is printed is what the shim has written down: when the program has
+# ended, ctr closes its streams, whether or not it has read them to their end, of every runtime's containers.
+box() {
+	local code=0
+	started --rm --log-uri "file://$D/$ID.out" "$@" || code=$?
+	[ ! -e "$D/$ID.out" ] || cat "$D/$ID.out"
+	rm -f "$D/$ID.out"
+	return "$code"
+}
+
+# on_streams: as box, but by ctr's streams, for a program that reads a line at its end, which is from heard.
+on_streams() { started --rm "$@"; }
+
+# heard FILE TEXT: prints a line as soon as the text is in the file.
+heard() { eventually 20 grep -qs -- "$2" "$1" && echo; }
 
 # detached: as started, in the background, and it stays when it has ended.
 detached() { started --detach --log-uri "file://$D/$ID.log" "$@"; }
 
 # For the shells that some tests start in between.
 export IMAGE
-export -f ctr_ split started box
+export -f ctr_ split started on_streams
 
 task_status() { ctr_ task ls | awk -v id="$ID" '$1 == id { print $3 }'; }
 task_pid() { ctr_ task ls | awk -v id="$ID" '$1 == id { print $2 }'; }
@@ -90,16 +104,16 @@ has_no_task() { [ -z "$(task_status)" ]; }
 }
 
 @test "containerd: exit code 3, with stdout and stderr apart" {
-	run --separate-stderr box -- sh -c 'echo out; echo err >&2; exit 3'
-	ended 3
-	[ "$output" = out ]
-	# shellcheck disable=SC2154 # comes from --separate-stderr
-	[[ $stderr == *err* ]]
+	local code=0
+	(heard "$D/$ID.out" out && heard "$D/$ID.err" err) | on_streams -- sh -c 'echo out; echo err >&2; read line; exit 3' >"$D/$ID.out" 2>"$D/$ID.err" || code=$?
+	[ "$code" -eq 3 ]
+	[ "$(<"$D/$ID.out")" = out ]
+	grep -q err "$D/$ID.err"
 }
 
 @test "containerd: standard input reaches the program" {
-	run bash -c 'seq 1000 | box -- sh -c "head -n 1000 | sha256sum"'
-	shows "$(seq 1000 | sha256sum)"
+	(seq 1000 && heard "$D/$ID.sum" ' -$') | on_streams -- sh -c 'head -n 1000 | sha256sum; read line' >"$D/$ID.sum"
+	[ "$(<"$D/$ID.sum")" = "$(seq 1000 | sha256sum)" ]
 }
 
 @test "containerd: a mebibyte of output arrives whole" {
@@ -137,11 +151,12 @@ has_no_task() { [ -z "$(task_status)" ]; }
 }
 
 @test "containerd: --tty gives a terminal of the client's size" {
-	# ctr tells the size only after it has started the program.
-	run on_terminal "box --tty -- sh -c '${tell_terminal:?}; exit 4'"
-	ended 4
-	said /dev/pts/0
-	said "40 120"
+	local code=0
+	heard "$D/$ID.seen" "40 120" | SHELL=$BASH script -qefc "stty rows 40 cols 120; on_streams --tty -- sh -c '${tell_terminal:?}; read line; exit 4'" \
+		"$D/$ID.seen" >/dev/null || code=$?
+	[ "$code" -eq 4 ]
+	grep -q ^/dev/pts/0 "$D/$ID.seen"
+	grep -q "^40 120" "$D/$ID.seen"
 }
 
 @test "containerd: --memory-limit is in force" {
@@ -327,6 +342,7 @@ export -f exec_in
 	run --separate-stderr exec_in -- sh -c 'echo out; echo err >&2; exit 3'
 	ended 3
 	[ "$output" = out ]
+	# shellcheck disable=SC2154 # comes from --separate-stderr
 	[ "$stderr" = err ]
 	run exec_in --cwd /tmp --user 1000:1000 -- sh -c 'pwd; id -u'
 	shows "/tmp
@@ -399,7 +415,8 @@ sleep 100 "
 		| .linux.cgroupsPath = $group | .linux.resources.pids.limit = 10
 		| .mounts += [{destination: "/tmp", type: "tmpfs", source: "tmpfs", options: ["size=1m"]}]' \
 		"$D/spec/config.json" | sed 's#/scratch#/tmp#' >"$D/spec/changed.json"
-	run ctr_ run --rm --runc-binary "$RUNG" --runc-root "$D/runc" --config "$D/spec/changed.json" "$ID"
+	ctr_ run --rm --runc-binary "$RUNG" --runc-root "$D/runc" --log-uri "file://$D/$ID.log" --config "$D/spec/changed.json" "$ID" || true
+	run cat "$D/$ID.log"
 	said "1000
 1000 10
 1024"
