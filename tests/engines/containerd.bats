@@ -12,6 +12,8 @@ IMAGE=docker.io/library/box:1
 
 setup_file() {
 	make_scratch ctr
+	# For the root of user namespaces.
+	chmod 711 "$D"
 	# Nothing of a containerd that the machine may have is touched: its folders and its socket are elsewhere.
 	printf '%s\n' 'version = 2' 'disabled_plugins = ["io.containerd.grpc.v1.cri"]' \
 		'[plugins."io.containerd.internal.v1.restart"]' 'interval = "1s"' >"$D/config.toml"
@@ -368,6 +370,22 @@ export -f exec_in
 	eventually 10 is_stopped
 }
 
+@test "containerd: task exec --detach --tty" {
+	detached -- sleep 100
+	on_terminal "exec_in --detach --tty -- sh -c 'tty >/tmp/tty; exec sleep 700'"
+	eventually 10 runs "sleep 700"
+	local pid
+	pid=$(processes_left | awk '/sleep 700/ { print $1 }')
+	# The client has gone, and the terminal is there.
+	[ "$(<"/proc/$pid/root/tmp/tty")" = /dev/pts/0 ]
+	[ "$(readlink "/proc/$pid/fd/0")" = /dev/pts/0 ]
+	[ "$(task_status)" = RUNNING ]
+	ctr_ task kill -s KILL "$ID"
+	eventually 10 is_stopped
+}
+
+runs() { processes_left | grep -qF "$1"; }
+
 @test "containerd: task exec of what is not there is an error that names it" {
 	detached -- sleep 100
 	run exec_in -- nosuch
@@ -392,6 +410,31 @@ export -f exec_in
 	shows 1
 	run box --allow-new-privs -- sed -n 's/^NoNewPrivs:\t//p' /proc/self/status
 	shows 0
+}
+
+@test "containerd: --uidmap and --gidmap: root is nobody on the host" {
+	local map=(--uidmap 0:100000:65536 --gidmap 0:200000:65536)
+	detached "${map[@]}" -- sh -c 'cat /proc/self/uid_map /proc/self/gid_map; touch /made; stat -c %u:%g /made /bin; exec sleep 100'
+	eventually 10 grep -q 0:0 "$D/$ID.log"
+	run cat "$D/$ID.log"
+	[[ $output =~ ^\ *0\ +100000\ +65536$'\n'\ *0\ +200000\ +65536$'\n'0:0$'\n'0:0$ ]]
+	[ "$(stat -c %u:%g "/proc/$(task_pid)" "/proc/$(task_pid)/root/made")" = 100000:200000$'\n'100000:200000 ]
+	run exec_in --user 1000:10 -- sh -c 'id -u; id -g; touch /made'
+	ended 1
+	said "1000
+10"
+	said "Permission denied"
+	ctr_ task kill -s KILL "$ID"
+	eventually 10 is_stopped
+	ID=$ID-rules
+	run box "${map[@]}" --cap-add CAP_SYS_ADMIN -- sh -c 'hostname other && hostname; chown 70000 /tmp'
+	ended 1
+	said other
+	said "Invalid argument"
+	ID=$ID-fails
+	run box "${map[@]}" -- /no/such/program
+	[ "$status" -ne 0 ]
+	said /no/such/program
 }
 
 @test "containerd: namespaces of another container" {

@@ -467,6 +467,14 @@ a line"
 	[ "$(docker_ top "$NAME" | grep -c 'sleep 100')" -eq 2 ]
 }
 
+@test "docker: exec -dt: in the background, and on a terminal" {
+	detached box:1 sleep 100
+	docker_ exec -dt "$NAME" sh -c 'tty >/tmp/tty; exec sleep 700'
+	eventually 10 top_has 'sleep 700'
+	run docker_ exec "$NAME" cat /tmp/tty
+	shows /dev/pts/0
+}
+
 @test "docker: a health check" {
 	detached --health-cmd 'test -e /tmp' --health-interval 1s box:1 sleep 100
 	eventually 20 inspects '{{.State.Health.Status}}' healthy

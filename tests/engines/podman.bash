@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# shellcheck disable=SC2086 # ROOT_OPTIONS, OPTIONS and LIMITS are lists of words
+# shellcheck disable=SC2086 # ROOT_OPTIONS, USER_OPTIONS, OPTIONS and LIMITS are lists of words
 # What the tests of Podman share: images for the host's root and for a user without privileges, and the client as either.
 
 shopt -s extglob
@@ -20,17 +20,14 @@ prepare_podman() {
   chown "$LOGIN:" "$D/home" "$D/run"
   export ROOT_OPTIONS="--root $D/storage --runroot $D/runroot --tmpdir $D/tmp --storage-driver=vfs
     --cgroup-manager=cgroupfs --events-backend=file --runtime $D/rung-root"
+  export USER_OPTIONS="--storage-driver=vfs --cgroup-manager=cgroupfs --events-backend=file --runtime $D/rung"
   as_root import "$D/image.tar" box:1 >/dev/null 2>&1
   as_user import "$D/image.tar" box:1 >/dev/null 2>&1
 }
 
 end_podman() {
-  local failed=0 pause dir
-  # The process that keeps the user's namespaces between two calls of Podman.
-  if pause=$(cat "$D/run/libpod/tmp/pause.pid" 2>/dev/null); then
-    kill -9 "$pause"
-    eventually 5 gone "$pause" || failed=1
-  fi
+  local failed=0 dir
+  forget_namespaces || failed=1
   chown -R root: "$D/home" "$D/run"
   remove_scratch || failed=1
   userdel "$LOGIN" || failed=1
@@ -39,6 +36,15 @@ end_podman() {
     [ "$(stat -f -c %T "$dir")" != tmpfs ] || [ -L "$dir" ] || rmdir --ignore-fail-on-non-empty "$dir" 2>/dev/null || true
   done
   return "$failed"
+}
+
+# forget_namespaces: ends the process that keeps the user's namespaces between two calls of Podman.
+forget_namespaces() {
+  local pause
+  pause=$(cat "$D/run/libpod/tmp/pause.pid" 2>/dev/null) || return 0
+  rm "$D/run/libpod/tmp/pause.pid"
+  kill -9 "$pause"
+  eventually 5 gone "$pause"
 }
 
 # prepare_test: the container's NAME, and in DOES which of the two does it: as_user where the test's description says rootless.
@@ -54,7 +60,19 @@ end_test() {
   $DOES pod rm -af -t 0 >/dev/null 2>&1
   $DOES rm -af -t 0 >/dev/null 2>&1
   eventually 5 no_conmon
-  assert_clean "$D/state" "$D/run/rung"
+  undelegate
+  assert_clean "$D/state" "$D/run/rung" "$D/run/crun"
+}
+
+# use_crun: for the rest of the test rung is installed as crun, by a link of that name.
+use_crun() {
+  mkdir -p "$D/as" "$D/root-as"
+  ln -sf "$D/rung" "$D/as/crun"
+  # For root with a folder for records of its own, as rung-root.
+  printf '#!/bin/bash\nexec -a crun %s --root %s "$@"\n' "$D/rung" "$D/state" >"$D/root-as/crun"
+  chmod 755 "$D/root-as/crun"
+  ROOT_OPTIONS+=" --runtime $D/root-as/crun"
+  USER_OPTIONS+=" --runtime $D/as/crun"
 }
 
 # no_conmon: takes away the cgroups of conmon and of pods, which Podman leaves; where a controller is not mounted they are plain folders.
@@ -78,8 +96,40 @@ as_user() {
     cd /
     setpriv --reuid "$LOGIN" --regid "$LOGIN" --init-groups --inh-caps=-all env -i HOME="$D/home" XDG_RUNTIME_DIR="$D/run" PATH="$PATH" \
       ${CONTAINERS_CONF:+CONTAINERS_CONF="$CONTAINERS_CONF"} \
-      timeout --foreground -k 2 60 podman --storage-driver=vfs --cgroup-manager=cgroupfs --events-backend=file --runtime "$D/rung" "$@"
+      timeout --foreground -k 2 60 podman $USER_OPTIONS "$@"
   )
+}
+
+# delegate CONTROLLER...: for the rest of the test the user has a cgroup with those controllers to divide, as systemd gives one to who
+# logs in, on a host with cgroup v2 alone. Of a host that has v1 as well the user sees v2, and in it no controllers.
+delegate() {
+  local controller group
+  V2=$(findmnt -rn -t cgroup2 -o TARGET | head -n 1)
+  [ -n "$V2" ] || skip "there is no cgroup v2 here"
+  export V2
+  group=$V2/$TAG
+  mkdir -p "$group/user/podman"
+  for controller; do
+    grep -qw "$controller" "$V2/cgroup.controllers" || skip "cgroup v2 has no controller $controller here, and users get no other cgroups"
+    echo "+$controller" >"$V2/cgroup.subtree_control"
+    echo "+$controller" >"$group/cgroup.subtree_control"
+  done
+  chown "$LOGIN:" "$group"/user{,/podman} "$group"/user{,/podman}/cgroup.{procs,threads,subtree_control}
+  forget_namespaces
+  DOES=as_delegate
+}
+
+# undelegate: takes the cgroup away.
+undelegate() {
+  [ -d "${V2:-/nonexistent}/$TAG" ] || return 0
+  forget_namespaces
+  eventually 5 find "$V2/$TAG" -depth -type d -exec rmdir {} +
+}
+
+# As as_user, in that cgroup.
+as_delegate() {
+  # shellcheck disable=SC2016 # for the shell that it starts
+  unshare --mount bash -c 'mount -t cgroup2 cgroup2 /sys/fs/cgroup && echo $$ >/sys/fs/cgroup/$TAG/user/podman/cgroup.procs && as_user "$@"' bash "$@"
 }
 
 # Options of every container. Hosts without CAP_SYS_RESOURCE refuse Podman's own limits.
@@ -89,11 +139,11 @@ export OPTIONS="--network=none $LIMITS"
 # box [OPTION...] IMAGE COMMAND...: podman run.
 box() {
   local parent=()
-  [ "$DOES" = as_user ] || parent=(--cgroup-parent "/$TAG")
+  [ "$DOES" != as_root ] || parent=(--cgroup-parent "/$TAG")
   $DOES run --name "$NAME" $OPTIONS "${parent[@]}" "$@"
 }
 
 # For the shells that some tests start in between.
-export -f as_root as_user box
+export -f as_root as_user as_delegate box
 
 state_is() { [ "$($DOES inspect -f '{{.State.Status}}' "$NAME")" = "$1" ]; }

@@ -67,6 +67,10 @@ logs_and_exec() {
 	ended 0
 	said "sleep 100"
 	said "sleep 600"
+	$DOES exec -dt "$NAME" sh -c 'tty >/tmp/tty; exec sleep 700' >/dev/null
+	eventually 10 top_has "sleep 700"
+	run $DOES exec "$NAME" cat /tmp/tty
+	shows /dev/pts/0
 	run on_terminal "$DOES exec -it $NAME sh -c 'tty; exit 4'"
 	ended 4
 	said /dev/pts/
@@ -78,6 +82,7 @@ logs_and_exec() {
 	said "permission denied"
 }
 
+top_has() { $DOES top "$NAME" args | grep -qF "$1"; }
 logged() { $DOES logs "$NAME" 2>&1 | grep -q "$1"; }
 
 stop_and_kill() {
@@ -167,6 +172,54 @@ a_dead_conmon() {
 	if [ "$DOES" = as_root ]; then "$D/rung-root" delete --force "$id"; else as_user unshare "$D/rung" delete --force "$id"; fi
 }
 
+pause_and_unpause() {
+	box -d box:1 sh -c 'while :; do echo tick; sleep 0.05; done' >/dev/null
+	$DOES pause "$NAME" >/dev/null
+	state_is paused
+	local ticks
+	ticks=$($DOES logs "$NAME" | wc -l)
+	sleep 0.3
+	[ "$($DOES logs "$NAME" | wc -l)" -eq "$ticks" ]
+	$DOES unpause "$NAME" >/dev/null
+	state_is running
+	eventually 10 logged_more_than "$ticks"
+}
+
+logged_more_than() { [ "$($DOES logs "$NAME" | wc -l)" -gt "$1" ]; }
+
+stats_and_update() {
+	box -d --memory 64m --pids-limit 20 box:1 sleep 600 >/dev/null
+	run $DOES stats --no-stream --format '{{.Name}} {{.MemUsage}} {{.PIDs}}' "$NAME"
+	ended 0
+	[[ $output =~ ^"$NAME"\ [0-9.]+[kM]?B\ /\ 67\.11MB\ 1$ ]]
+	$DOES update --memory 96m --cpus 0.5 "$NAME" >/dev/null
+	[ "$(limit memory.max memory memory.limit_in_bytes)" = $((96 << 20)) ]
+	[[ $(limit cpu.max cpu cpu.cfs_quota_us) =~ ^50000 ]]
+	[ "$(limit pids.max pids pids.max)" = 20 ]
+}
+
+# limit V2FILE V1CONTROLLER V1FILE: of the container that is named NAME.
+limit() {
+	local group
+	group=$TAG/libpod-$($DOES inspect -f '{{.Id}}' "$NAME")
+	[ "$DOES" = as_root ] || group=$(sed -n 's|^0::/||p' "/proc/$($DOES inspect -f '{{.State.Pid}}' "$NAME")/cgroup")
+	limit_of "$group" "$@"
+}
+
+# What Podman knows of crun is the name of the program.
+installed_as_crun() {
+	use_crun
+	run $DOES info -f '{{.Host.OCIRuntime.Name}} {{.Host.OCIRuntime.Version}}'
+	ended 0
+	said "crun crun version 1."
+	said "+rung."
+	the_life_of_a_container
+	# This it asks of crun alone.
+	# shellcheck disable=SC2153 # comes from podman.bash
+	run $DOES run --rm $OPTIONS --cgroups disabled box:1 cat /proc/self/cgroup
+	shows "$(</proc/self/cgroup)"
+}
+
 @test "podman: output and exit codes" { outputs_and_exit_codes; }
 @test "podman: run, exec, stop, start, kill and rm" { the_life_of_a_container; }
 @test "podman: -t gives a terminal" { a_terminal; }
@@ -181,40 +234,16 @@ a_dead_conmon() {
 @test "podman: a health check" { a_health_check; }
 @test "podman: conmon killed with -9" { a_dead_conmon; }
 
+@test "podman: installed under the name crun" { installed_as_crun; }
+
 @test "podman: namespaces of the host" {
 	run as_root run --rm --name "$NAME" $LIMITS --cgroup-parent "/$TAG" --network host --pid host --ipc host --uts host box:1 \
 		sh -c 'for kind in pid net ipc uts; do readlink /proc/self/ns/$kind; done'
 	shows "$(readlink /proc/self/ns/{pid,net,ipc,uts})"
 }
 
-@test "podman: pause and unpause" {
-	box -d box:1 sh -c 'while :; do echo tick; sleep 0.05; done' >/dev/null
-	as_root pause "$NAME" >/dev/null
-	state_is paused
-	local ticks
-	ticks=$(as_root logs "$NAME" | wc -l)
-	sleep 0.3
-	[ "$(as_root logs "$NAME" | wc -l)" -eq "$ticks" ]
-	as_root unpause "$NAME" >/dev/null
-	state_is running
-	eventually 10 logged_more_than "$ticks"
-}
-
-logged_more_than() { [ "$(as_root logs "$NAME" | wc -l)" -gt "$1" ]; }
-
-@test "podman: stats, and an update of limits" {
-	box -d --memory 64m --pids-limit 20 box:1 sleep 600 >/dev/null
-	run as_root stats --no-stream --format '{{.Name}} {{.MemUsage}} {{.PIDs}}' "$NAME"
-	ended 0
-	[[ $output =~ ^"$NAME"\ [0-9.]+[kM]?B\ /\ 67\.11MB\ 1$ ]]
-	as_root update --memory 96m --cpus 0.5 "$NAME" >/dev/null
-	[ "$(limit memory.max memory memory.limit_in_bytes)" = $((96 << 20)) ]
-	[[ $(limit cpu.max cpu cpu.cfs_quota_us) =~ ^50000 ]]
-	[ "$(limit pids.max pids pids.max)" = 20 ]
-}
-
-# limit V2FILE V1CONTROLLER V1FILE: of the container of root's that is named NAME.
-limit() { limit_of "$TAG/libpod-$(as_root inspect -f '{{.Id}}' "$NAME")" "$@"; }
+@test "podman: pause and unpause" { pause_and_unpause; }
+@test "podman: stats, and an update of limits" { stats_and_update; }
 
 @test "podman: --memory is in force, and seen when it kills" {
 	# conmon is told of it while the container lives.
@@ -308,6 +337,8 @@ remote() {
 @test "podman: rootless: a health check" { a_health_check; }
 @test "podman: rootless: conmon killed with -9" { a_dead_conmon; }
 
+@test "podman: rootless: installed under the name crun" { installed_as_crun; }
+
 @test "podman: rootless: root in the container is the user, and others are the user's subordinate ids" {
 	run box --rm box:1 cat /proc/self/uid_map
 	ended 0
@@ -333,6 +364,27 @@ remote() {
 	said "0"$'\n'
 	said "Read-only file system"
 	rmdir "$D/own"
+}
+
+@test "podman: rootless: pause and unpause" {
+	delegate
+	pause_and_unpause
+}
+
+@test "podman: rootless: stats of what no controller is needed for" {
+	delegate
+	box -d box:1 sh -c 'while :; do :; done' >/dev/null
+	eventually 10 used_cpu
+}
+
+used_cpu() {
+	run $DOES stats --no-stream --format '{{.Name}} {{.CPUPerc}}' "$NAME"
+	[[ $status -eq 0 && ${lines[-1]} =~ ^"$NAME"\ [1-9][0-9.]+%$ ]]
+}
+
+@test "podman: rootless: stats, and an update of limits" {
+	delegate memory cpu pids
+	stats_and_update
 }
 
 counted_to() { [ "$($DOES logs "$1" | tail -n 1)" -ge "$2" ]; }
