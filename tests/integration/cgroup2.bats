@@ -282,6 +282,70 @@ traceable() {
 	fi
 }
 
+# disk: sets DISK to the name of a whole disk of the host, DEVICE to its
+# MAJOR:MINOR.
+disk() {
+	DISK=$(lsblk -dno NAME,TYPE | awk '$2 == "disk" { print $1; exit }')
+	[[ -n $DISK ]] || skip "this host has no disk"
+	DEVICE=$(<"/sys/block/$DISK/dev")
+}
+
+@test "cgroup2: the blockIO weight under the BFQ scheduler, for all devices and for one" {
+	needs_v2
+	needs_own_machine
+	needs_root "it changes the scheduler of a disk"
+	disk
+	modprobe bfq || skip "this kernel has no BFQ"
+	local scheduler=/sys/block/$DISK/queue/scheduler before
+	before=$(sed 's/.*\[\(.*\)\].*/\1/' "$scheduler")
+	echo bfq >"$scheduler"
+	config '.linux.resources.blockIO = {weight: 333, weightDevice: [{major: $a, minor: $b, weight: 700}]}' \
+		--argjson a "${DEVICE%:*}" --argjson b "${DEVICE#*:}"
+	running
+	equal "default 333
+$DEVICE 700" "$(<"$TRACK/$CT/io.bfq.weight")"
+	# The kernel takes a new default for all devices.
+	rung update --blkio-weight 500 "$CT"
+	equal "default 500" "$(<"$TRACK/$CT/io.bfq.weight")"
+	delete --force
+	echo "$before" >"$scheduler"
+}
+
+@test "cgroup2: io.max by linux.resources.unified, and io.latency where the kernel has it" {
+	needs_v2
+	needs_controller io
+	disk
+	local latency=false
+	running
+	[[ ! -e $TRACK/$CT/io.latency ]] || latency=true
+	delete --force
+	config '.linux.resources.unified = {"io.max": ($d + " wiops=120")} |
+		if $latency then .linux.resources.unified["io.latency"] = ($d + " target=20000") else . end' \
+		--arg d "$DEVICE" --argjson latency $latency
+	running
+	equal "$DEVICE rbps=max wbps=max riops=max wiops=120" "$(<"$TRACK/$CT/io.max")"
+	! $latency || equal "$DEVICE target=20000" "$(<"$TRACK/$CT/io.latency")"
+	delete --force
+}
+
+@test "cgroup2: the limit of huge pages has its effect" {
+	needs_v2
+	needs_own_machine
+	needs_root "it reserves huge pages on the host"
+	needs_controller hugetlb
+	local pool=/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages
+	[[ -e $pool ]] || skip "this host has no huge pages of 2 MB"
+	echo 4 >"$pool"
+	ln -s busybox "$ROOTFS/bin/fallocate"
+	config '.mounts += [{destination: "/mnt", type: "hugetlbfs", source: "hugetlbfs", options: ["pagesize=2M"]}] |
+		.linux.resources.hugepageLimits = [{pageSize: "2MB", limit: 4194304}]'
+	shell 'fallocate -l 4M /mnt/two && echo two; fallocate -l 6M /mnt/two || echo "not three"'
+	run_ct
+	equal "two
+not three" "$out"
+	echo 0 >"$pool"
+}
+
 @test "cgroup2: with memory.oom.group all processes end when one takes too much, else that one" {
 	needs_v2
 	needs_controller memory
