@@ -247,7 +247,9 @@ func (a *ahead) handedOver() {
 func (a *ahead) close() {
 	if a.worker != nil {
 		a.filter.giveUp() // it may wait for that
-		a.worker.end()
+		if !a.worker.end() {
+			return // it may still use the files
+		}
 	}
 	a.handedOver()
 	for _, f := range []*os.File{a.exe, a.release, a.reports, a.plans} {

@@ -137,7 +137,7 @@ func (c *creation) clone() (err error) {
 		return err
 	}
 	if c.alongside() {
-		c.process, err = c.ahead.worker.spawn(req)
+		c.process, err = c.ahead.worker.spawn(c.ctx, req)
 	} else {
 		c.lockThread()
 		c.process, err = c.spawn(req)

@@ -1,7 +1,9 @@
 package launch
 
 import (
+	"context"
 	"os"
+	"time"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -60,13 +62,33 @@ func beginWorker(list []specs.LinuxNamespace) *worker {
 	return w
 }
 
+// patience is how long a worker that is no longer needed is waited for.
+const patience = time.Second
+
 // end lets the thread end, and waits until it has done what it does: up to then it
-// uses what is the creation's.
-func (w *worker) end() {
+// uses what is the creation's. It returns false if that takes too long: somebody has
+// called a container off whose mounts wait for a file server that is gone, and no
+// signal ends a thread alone.
+func (w *worker) end() bool {
 	close(w.ended)
-	<-w.done
+	select {
+	case <-w.done:
+	case <-time.After(patience):
+		return false
+	}
 	if w.plan != nil && w.plan.Handover != nil {
 		w.plan.Handover.Close()
+	}
+	return true
+}
+
+// await waits for one of the worker's channels to be closed, or for the end of ctx.
+func (w *worker) await(ctx context.Context, what <-chan struct{}) error {
+	select {
+	case <-what:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
 	}
 }
 
@@ -94,8 +116,10 @@ func enterNamespaces(list []specs.LinuxNamespace) error {
 }
 
 // spawn has the thread clone the init.
-func (w *worker) spawn(req *spawn.Request) (p *spawn.Process, err error) {
-	<-w.made
+func (w *worker) spawn(ctx context.Context, req *spawn.Request) (p *spawn.Process, err error) {
+	if err := w.await(ctx, w.made); err != nil {
+		return nil, err
+	}
 	if w.err != nil {
 		return nil, again(w.err)
 	}
@@ -143,7 +167,9 @@ func (c *creation) readyAhead() error {
 		return nil // it is on its own way to the byte that release writes
 	}
 	w := c.ahead.worker
-	<-w.walked
+	if err := w.await(c.ctx, w.walked); err != nil {
+		return err
+	}
 	if w.err != nil {
 		return again(w.err)
 	}

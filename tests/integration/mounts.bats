@@ -710,3 +710,29 @@ my loadavg" "$out"
 	create_fails
 	says 'options[1]' "three numbers"
 }
+
+@test "mounts: a file server that is gone keeps nobody who calls the container off" {
+	needs_root "it mounts a filesystem that does not answer"
+	[[ -c /dev/fuse ]] || skip "this host has no filesystems in user space"
+	local dir=$WORK/silent command server status
+	mkdir "$dir"
+	in_background "$HELPER" silentfs "$dir"
+	server=$background
+	poll grep -qx ready "$background_out"
+	add_mount /m bind "$dir/of/the/server" bind
+	for command in run create; do
+		rung_in_background "$command" --bundle "$BUNDLE" "$CT"
+		poll waits_for_server
+		kill -INT "$background"
+		status=0
+		finish "$background" || status=$?
+		equal 1 "$status"
+		contains "$(<"$background_out")" SIGINT
+		[[ ! -e $ROOT/$CT ]] || fail "$ROOT/$CT is left"
+	done
+	kill -TERM "$server"
+	finish "$server"
+}
+
+# waits_for_server: a process or thread waits for a filesystem in user space.
+waits_for_server() { cat /proc/[0-9]*/task/[0-9]*/wchan 2>/dev/null | tr '\0' '\n' | grep -q fuse; }

@@ -18,6 +18,7 @@ const usage = `usage:
   testhelper ioprio                             print the I/O priority of this process
   testhelper keyring                            print the serial number of the session keyring
   testhelper uname                              print nodename, domainname and machine
+  testhelper silentfs DIR                       mount a filesystem that never answers on DIR, print "ready", take it away at SIGTERM
   testhelper eat MEGABYTES                      touch this much memory, then print "ate MEGABYTES"
   testhelper syscall CALL [ARG...]              make a system call (name, number, x32:NUMBER or i386:NUMBER); print "ok" or its error
   testhelper in-thread CALL                     make one in a thread, and say whether the others outlive that
@@ -68,6 +69,8 @@ func main() {
 		err = agent(args)
 	case "criu":
 		err = runFakeCRIU(args)
+	case "silentfs":
+		err = silentFS(args)
 	case "eat":
 		err = eat(args)
 	default:
