@@ -26,6 +26,8 @@ const (
 	statusReady Version = 31500
 	// otherLabels: processes and mounts that get other labels when restored.
 	otherLabels Version = 31600
+	// noNewPrivileges: processes that are restored with no_new_privs.
+	noNewPrivileges Version = 31900
 )
 
 func (v Version) String() string {

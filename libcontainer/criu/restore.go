@@ -38,6 +38,10 @@ type RestoreOptions struct {
 	// LSMProfile and LSMMountContext are the labels of processes and mounts,
 	// in place of those that they were saved with, or "".
 	LSMProfile, LSMMountContext string
+	// NoNewPrivileges says that the processes had no_new_privs.
+	NoNewPrivileges bool
+	// Warn is called with what is worth saying but no error.
+	Warn func(text string)
 }
 
 // Steps are called while the container is restored.
@@ -233,6 +237,10 @@ func (o *RestoreOptions) request(r *Restored, version Version) (*rpc.CriuReq, er
 			return nil, err
 		}
 		*opt = ptr(label)
+	}
+	if o.NoNewPrivileges && version < noNewPrivileges {
+		o.Warn(fmt.Sprintf("process.noNewPrivileges: CRIU %v does not restore it, so that a setuid program can give privileges now (CRIU %v or newer does)",
+			version, noNewPrivileges))
 	}
 	for _, name := range slices.Sorted(maps.Keys(o.External)) {
 		opts.ExtMnt = append(opts.ExtMnt, &rpc.ExtMountMap{Key: ptr(name), Val: ptr(o.External[name])})

@@ -204,6 +204,7 @@ func (c *creation) criuHere() error {
 	o := &criu.RestoreOptions{
 		Options: images.Options, Root: root, Namespaces: criu.Joined(c.spec), External: c.external,
 		LSMProfile: images.LSMProfile, LSMMountContext: images.LSMMountContext,
+		NoNewPrivileges: c.spec.Process.NoNewPrivileges, Warn: c.Warn,
 	}
 	if !c.spec.Process.Terminal {
 		o.Stdio = c.Stdio

@@ -227,6 +227,17 @@ asked() { contains "$(<"$FAKE_CRIU_REQUEST")" "$@"; }
 	says "--lsm-profile" "CRIU 3.16"
 }
 
+@test "restore: of processes without new privileges, by a CRIU that gives them back: a warning" {
+	config '.process.noNewPrivileges = true'
+	saved
+	FAKE_CRIU_VERSION=31800 restore
+	says process.noNewPrivileges "CRIU 3.18" "CRIU 3.19"
+	rung delete --force "$CT"
+	FAKE_CRIU_VERSION=31900 restore
+	[[ $err != *noNewPrivileges* ]] || fail "it warns of what CRIU does: $err"
+	rung delete --force "$CT"
+}
+
 @test "restore: the container is there, is known, and can be deleted" {
 	saved
 	restore --pid-file "$WORK/pid"

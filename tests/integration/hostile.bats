@@ -465,7 +465,7 @@ create_refused_within() {
 	config '.linux.devices = [range(10000) | {path: "/dev/x\(.)", type: "c", major: 1, minor: 3}] |
 		.linux.maskedPaths += [range(10000) | "/none\(.)"]'
 	shell 'ls /dev | wc -l'
-	PATIENCE=60 run_ct
+	PATIENCE=$((PATIENCE * 6)) run_ct
 	((out > 10000)) || fail "there are $out devices"
 }
 
