@@ -220,7 +220,7 @@ func (p *Program) Follow(goFD, report, fd int) {
 // Back has a program begin anew that has followed a plan.
 func (p *Program) Back() { p.add(jump, unix.SYS_GETPID, []uintptr{0, dataAddr}) }
 
-// WritePlan makes the plan the content of the file f, which Memfd has made. A
+// WritePlan makes the plan the content of the file f, which memfd.New has made. A
 // call of it that fails has the program report to the descriptor fd, and exit.
 func (p *Program) WritePlan(f *os.File, fd int) error {
 	data := p.data(fd)
@@ -230,9 +230,6 @@ func (p *Program) WritePlan(f *os.File, fd int) error {
 	_, err := f.WriteAt(data, 0)
 	return errdefs.Doing(err, "write down what becomes the container's process")
 }
-
-// Memfd makes the file for a plan. The error is that of memfd.New.
-func Memfd() (*os.File, error) { return memfd.New() }
 
 // write writes the parts and seals the file.
 func write(f *os.File, text, data []byte) error {

@@ -11,6 +11,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/rungoci/rung/internal/memfd"
 )
 
 // run executes p with the pipe that it reports to as descriptor 3, and its
@@ -175,7 +177,7 @@ func TestPlans(t *testing.T) {
 	if !Supported {
 		t.Skip("there is no machine code for this architecture")
 	}
-	plans, err := Memfd()
+	plans, err := memfd.New()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,8 +12,10 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/rungoci/rung/internal/errdefs"
+	"github.com/rungoci/rung/internal/memfd"
 	"github.com/rungoci/rung/internal/spawn"
 	"github.com/rungoci/rung/internal/stub"
+	"github.com/rungoci/rung/internal/sys"
 	"github.com/rungoci/rung/libcontainer/handshake"
 	"github.com/rungoci/rung/libcontainer/initproc"
 	"github.com/rungoci/rung/libcontainer/process"
@@ -93,7 +95,7 @@ func goesAhead(r *Request) bool {
 	}
 	// A thread without privileges cannot do what it takes, which includes
 	// pidfd_getfd(2).
-	if r.NoPivot || !hasCapability(unix.CAP_SYS_ADMIN) || !hasCapability(unix.CAP_SYS_PTRACE) || r.Annotated.DelegateCgroup != "" {
+	if r.NoPivot || !sys.Capable(unix.CAP_SYS_ADMIN) || !sys.Capable(unix.CAP_SYS_PTRACE) || r.Annotated.DelegateCgroup != "" {
 		return false
 	}
 	s := r.Bundle.Spec
@@ -146,7 +148,7 @@ func (c *creation) writeAhead() error {
 	if c.alongside() {
 		program = initproc.Follower(c.Preserve)
 		var err error
-		if a.plans, err = stub.Memfd(); err != nil {
+		if a.plans, err = memfd.New(); err != nil {
 			return again(err)
 		}
 	} else {

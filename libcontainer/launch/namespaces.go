@@ -75,9 +75,6 @@ func namespaces(list []specs.LinuxNamespace, req *spawn.Request) (closeAll func(
 // host's by entering the user namespace; whoever is not has it only inside.
 func userFirst() bool { return !sys.Capable(unix.CAP_SYS_ADMIN) }
 
-// hasCapability tells whether a capability is in effect.
-func hasCapability(number uint) bool { return sys.Capable(number) }
-
 // openNamespace opens a namespace file and checks that it is one of the right
 // kind. A fifo or a device in its place must not make it wait.
 func openNamespace(path string, flag int) (*os.File, error) {

@@ -83,8 +83,7 @@ func (c *creation) poststop() {
 
 // has tells whether the container gets or joins a namespace of type t.
 func (c *creation) has(t specs.LinuxNamespaceType) bool {
-	_, found := bundle.Namespace(c.spec, t)
-	return found
+	return bundle.HasNamespace(c.spec, t)
 }
 
 // hasNew tells whether the container gets a new namespace of type t.

@@ -164,7 +164,7 @@ func barrier(fd int) error {
 	}
 	fds := []unix.PollFd{{Fd: int32(pipe[0])}}
 	for end := time.Now().Add(barrierTimeout); ; {
-		_, err := unix.Poll(fds, int(time.Until(end).Milliseconds()))
+		_, err := unix.Poll(fds, max(0, int(time.Until(end).Milliseconds()))) // less than none is no limit
 		if err != unix.EINTR {
 			return os.NewSyscallError("poll", err)
 		}
