@@ -209,14 +209,11 @@ func (m *Manager) tell() error {
 		return err
 	}
 	defer bus.Close()
-	period := m.idlePeriod()
+	kept := m.overwritten()
 	if err := bus.SetProperties(m.rec.Unit, props); err != nil {
 		return errdefs.AtField(err, "linux.resources")
 	}
-	if period != "" {
-		return m.keepPeriod(bus, period)
-	}
-	return nil
+	return m.keep(bus, kept)
 }
 
 // tellWeight adds the weight of a cgroup that is idle no more: systemd has one
@@ -228,27 +225,39 @@ func (m *Manager) tellWeight() {
 	}
 }
 
-// idlePeriod returns cpu.max where that is a period of its own without a quota,
-// else "": systemd, whenever it applies a property of the CPU, puts the kernel's
-// period in its place, and a quota that follows would be taken for that one.
-func (m *Manager) idlePeriod() string {
-	now, err := m.read("cpu", "cpu.max")
-	if err != nil || !strings.HasPrefix(now, "max ") || now == systemd.NoBandwidth {
-		return ""
+// overwritten returns what systemd, whenever it applies a property of the same
+// controller, puts a value of its own in the place of:
+//
+//   - a period of the CPU without a quota, for which it has the kernel's; a quota
+//     that follows would be taken for that one,
+//   - that an OOM kill is for all processes, which scopes have had a property for
+//     since systemd 253 only.
+func (m *Manager) overwritten() []limit {
+	var kept []limit
+	if now, err := m.read("cpu", "cpu.max"); err == nil && strings.HasPrefix(now, "max ") && now != systemd.NoBandwidth {
+		kept = append(kept, limit{"cpu.period", "cpu", "cpu.max", now})
 	}
-	return now
+	if now, err := m.read("memory", "memory.oom.group"); err == nil && now == "1" {
+		kept = append(kept, limit{"unified.memory.oom.group", "memory", "memory.oom.group", now})
+	}
+	return kept
 }
 
-// keepPeriod writes cpu.max again after systemd has.
-func (m *Manager) keepPeriod(bus *systemd.Bus, value string) error {
+// keep writes what systemd has overwritten again.
+func (m *Manager) keep(bus *systemd.Bus, kept []limit) error {
+	if len(kept) == 0 {
+		return nil
+	}
 	// It answers before it applies, and what is asked next after that
 	// (manager_loop of systemd).
 	if _, err := bus.ControlGroup(); err != nil {
 		return err
 	}
-	dir, _ := m.home("cpu")
-	if err := writeFile(dir, "cpu.max", value); err != nil {
-		return m.explain(limit{"cpu.period", "cpu", "cpu.max", value}, err)
+	for _, l := range kept {
+		dir, _ := m.home(l.controller)
+		if err := writeFile(dir, l.file, l.value); err != nil {
+			return m.explain(l, err)
+		}
 	}
 	return nil
 }

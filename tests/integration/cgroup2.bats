@@ -116,6 +116,7 @@ traceable() {
 
 @test "cgroup2: exec into a container whose init has left its cgroup, which was removed then" {
 	needs_v2
+	needs_cgroupfs_driver
 	peer_lacks "runc 1.1 fails"
 	config '.linux.namespaces |= map(select(.type != "cgroup"))'
 	cgroup_mount '.options |= map(select(. != "ro"))'

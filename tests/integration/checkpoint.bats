@@ -74,7 +74,7 @@ works() {
 		restore --pid-file "$WORK/pid"
 		equal running "$(state status)"
 		equal "$(<"$WORK/pid")" "$(pid)"
-		contains "$(<"/proc/$(pid)/cgroup")" "$PARENT/$CT"
+		contains "$(<"/proc/$(pid)/cgroup")" "$(cgroup_path)"
 		goes_on
 		works
 		rm -r "$IMAGES"
@@ -95,7 +95,7 @@ works() {
 		restore --manage-cgroups-mode "$mode"
 		goes_on
 		works
-		contains "$(<"/proc/$(pid)/cgroup")" "$PARENT/$CT"
+		contains "$(<"/proc/$(pid)/cgroup")" "$(cgroup_path)"
 		equal 77 "$(cgroup_value pids pids.max)"
 		[[ ! -e $oldcgroup ]] || fail "the old cgroup is there again"
 		remove
