@@ -243,7 +243,7 @@ asked() { contains "$(<"$FAKE_CRIU_REQUEST")" "$@"; }
 	restore --pid-file "$WORK/pid"
 	equal running "$(state status)"
 	equal "$(<"$WORK/pid")" "$(pid)"
-	contains "$(<"/proc/$(pid)/cgroup")" "$PARENT/$CT"
+	contains "$(<"/proc/$(pid)/cgroup")" "$(cgroup_path)"
 	# The caller's files, by mount and inode; /dev/null is the container's own.
 	matches "$(<"$IMAGES/descriptors.json")" '^\["","file\[[0-9a-f]+:[0-9a-f]+\]","file\[[0-9a-f]+:[0-9a-f]+\]"\]$'
 	asked 'key: "file['
@@ -284,8 +284,8 @@ asked() { contains "$(<"$FAKE_CRIU_REQUEST")" "$@"; }
 	saved
 	config '.linux.cgroupsPath += "-other" | .linux.resources.pids.limit = 77'
 	restore --manage-cgroups-mode ignore
-	contains "$(<"/proc/$(pid)/cgroup")" "$PARENT/$CT-other"
-	asked "cg_root" "$PARENT/$CT-other"
+	contains "$(<"/proc/$(pid)/cgroup")" "$(cgroup_path "$CT-other")"
+	asked "cg_root" "$(cgroup_path "$CT-other")"
 	equal 77 "$(<"$(cgroup_dir pids "$CT-other")/pids.max")"
 	rung delete --force "$CT"
 }
