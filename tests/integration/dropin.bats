@@ -158,6 +158,7 @@ plain_as() {
 }
 
 @test "--cgroup-manager: cgroupfs is the default, an unknown one an error" {
+	needs_cgroupfs_driver
 	# Seen from the host's cgroup namespace, where there is one.
 	config '.linux.namespaces |= map(select(.type != "cgroup"))'
 	program cat /proc/self/cgroup
