@@ -46,6 +46,8 @@ export -f cri
 # write_config: D/config.toml, with rung as the runtime, and the same under the name "other" by way of D/other. It is in the format of
 # containerd 1.6, which later ones read as well.
 write_config() {
+  local systemd=false
+  [ "$DRIVER" = cgroupfs ] || systemd=true
   # restrict_oom_score_adj: where containerd may not lower it, a pod's first process cannot have the -998 that it asks for.
   cat >"$D/config.toml" <<EOF
 version = 2
@@ -67,11 +69,13 @@ state = "$D/state"
 [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.rung.options]
   BinaryName = "$RUNG"
   Root = "$D/runc"
+  SystemdCgroup = $systemd
 [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.other]
   runtime_type = "io.containerd.runc.v2"
 [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.other.options]
   BinaryName = "$D/other"
   Root = "$D/runc"
+  SystemdCgroup = $systemd
 EOF
 }
 
@@ -101,7 +105,7 @@ write_images() {
 # pod_json NAME [FILTER]: the configuration of a pod, changed by a filter of jq's; in D/pod-NAME.json, the path of which is printed.
 pod_json() {
   mkdir -p "$D/logs/$1"
-  jq -n --arg name "$1" --arg logs "$D/logs/$1" --arg parent "/$TAG" '{
+  jq -n --arg name "$1" --arg logs "$D/logs/$1" --arg parent "$PARENT" '{
     metadata: {name: $name, uid: ("uid-" + $name), namespace: "default", attempt: 0},
     hostname: $name,
     log_directory: $logs,
@@ -159,7 +163,7 @@ outputs() {
 }
 
 # limit V2FILE V1CONTROLLER V1FILE: of the container's cgroup.
-limit() { limit_of "$TAG/$CTR" "$@"; }
+limit() { limit_of "$(group_of cri-containerd "$CTR")" "$@"; }
 
 remove_pods() {
   local pods

@@ -11,7 +11,7 @@ start_docker() {
   rm -f "$D/pid"
   # The cgroup driver is named because dockerd would take systemd's on hosts that have it.
   background "${enter[@]}" dockerd --data-root "$D/data" --exec-root "$D/exec" -H "unix://$D/d.sock" --pidfile "$D/pid" \
-    --storage-driver vfs --exec-opt native.cgroupdriver=cgroupfs --cgroup-parent "/$TAG" --add-runtime "rung=$RUNG" "$@"
+    --storage-driver vfs --exec-opt native.cgroupdriver="$DRIVER" --cgroup-parent "$PARENT" --add-runtime "rung=$RUNG" "$@"
   await_daemon docker_quiet version
 }
 
@@ -66,7 +66,7 @@ inspects() { [ "$(inspect "$1")" = "$2" ]; }
 logged() { docker_ logs "$NAME" 2>&1 | grep -q "$1"; }
 
 # limit V2FILE V1CONTROLLER V1FILE: of this test's container.
-limit() { limit_of "$TAG/$(inspect '{{.Id}}')" "$@"; }
+limit() { limit_of "$(group_of docker "$(inspect '{{.Id}}')")" "$@"; }
 
 remove_containers() {
   local ids

@@ -6,13 +6,20 @@
 : "${RUNG:?names the binary to test}"
 bats_require_minimum_version 1.7.0
 
+# DRIVER is the cgroup driver that the engines are told to use: systemd's with RUNG_SYSTEMD=yes, on a host that has one.
+DRIVER=cgroupfs
+[ "${RUNG_SYSTEMD-}" != yes ] || DRIVER=systemd
+export DRIVER
+
 # make_scratch NAME: a folder D for the file's daemons, short because sockets in it may have 107 bytes, and a name TAG
-# that is part of every cgroup that the file's containers get.
+# that is part of every cgroup that the file's containers get, in PARENT. A slice whose name had dashes would be nested.
 make_scratch() {
   D=$(mktemp -d "/tmp/rung-$1.XXXXXX")
   TAG=${D##*/}
-  TAG=${TAG//./-}
-  export D TAG
+  TAG=${TAG//[.-]/}
+  PARENT=/$TAG
+  [ "$DRIVER" = cgroupfs ] || PARENT=$TAG.slice
+  export D TAG PARENT
 }
 
 # eventually SECONDS COMMAND...: waits until the command succeeds.
@@ -58,7 +65,14 @@ await_daemon() {
 tell_why() { [ -n "$BATS_TEST_COMPLETED" ] || tail -n 5 "$D/daemon.log"; }
 
 # build_tool NAME: builds one of the tests' own programs (see tools) to D/NAME.
-build_tool() { CGO_ENABLED=0 go -C "$BATS_TEST_DIRNAME/tools" build -trimpath -buildvcs=false -ldflags '-s -w' -o "$D/$1" "./$1"; }
+# A host without Go finds them in RUNG_ENGINE_TOOLS.
+build_tool() {
+  if [ -n "${RUNG_ENGINE_TOOLS-}" ]; then
+    cp "$RUNG_ENGINE_TOOLS/$1" "$D/$1"
+    return
+  fi
+  CGO_ENABLED=0 go -C "$BATS_TEST_DIRNAME/tools" build -trimpath -buildvcs=false -ldflags '-s -w' -o "$D/$1" "./$1"
+}
 
 # build_containerd2: builds the containerd of the module containerd2, which is newer than Debian's, and its shim, to D/bin. Go's cache
 # keeps what was compiled: the first time takes some minutes.
@@ -108,6 +122,15 @@ on_terminal() (
   SHELL=$BASH script -qefc "stty rows 40 cols 120; $1" /dev/null </dev/null | tr -d '\r'
 )
 
+# group_of PREFIX ID: the cgroup of an engine's container in PARENT; PREFIX is the engine's for the name of a scope.
+group_of() {
+  if [ "$DRIVER" = systemd ]; then
+    echo "$PARENT/$1-$2.scope"
+  else
+    echo "$TAG/$2"
+  fi
+}
+
 # limit_of GROUP V2FILE V1CONTROLLER V1FILE: the content of a cgroup's file, on whichever kind of cgroups this host has.
 limit_of() {
   if [ -e "/sys/fs/cgroup/$1/$2" ]; then
@@ -122,7 +145,7 @@ limit_of() {
 # shellcheck disable=SC2034,SC2016
 tell_terminal='tty; until [ -n "$(stty size 2>/dev/null)" ]; do sleep 0.05; done; stty size'
 
-cgroups_left() { find /sys/fs/cgroup -mindepth 2 -depth -type d -path "*$TAG/*" 2>/dev/null; }
+cgroups_left() { find /sys/fs/cgroup -mindepth 2 -depth -type d \( -path "*$TAG/*" -o -path "*$TAG.slice/*" \) 2>/dev/null; }
 
 # at_once N COMMAND...: runs the command N times together, each time with its number as the last argument, and fails if one of them
 # ends with another exit code than that number.
@@ -212,6 +235,7 @@ remove_scratch() {
     processes_left | while read -r pid _; do kill -9 "$pid"; done
     status=1
   fi
+  [ "$DRIVER" = cgroupfs ] || systemctl stop "$PARENT"
   # The parent group belongs to the engine's namespace, not to a container: engines leave it.
   find /sys/fs/cgroup -mindepth 1 -depth -type d -path "*/$TAG*" -exec rmdir {} + 2>/dev/null || true
   rm -rf --one-file-system "$D"

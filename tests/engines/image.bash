@@ -8,7 +8,7 @@ make_image() {
   work=$(mktemp -d "$D/image.XXXXXX")
   tar -C "$rootfs" -cf "$work/layer.tar" .
   digest=$(sha256sum "$work/layer.tar")
-  jq -n --arg diff "sha256:${digest%% *}" --arg arch "$(go env GOARCH)" --arg program "$program" '{
+  jq -n --arg diff "sha256:${digest%% *}" --arg arch "$(dpkg --print-architecture)" --arg program "$program" '{
     architecture: $arch, os: "linux",
     config: {Env: ["PATH=/usr/bin:/bin"], Cmd: [$program]},
     rootfs: {type: "layers", diff_ids: [$diff]}}' >"$work/config.json"

@@ -31,7 +31,7 @@ teardown() { end_test; }
 # pod OPTION...: makes a pod named NAME-pod, whose first process is the image's sleep.
 pod() {
 	local parent=()
-	[ "$DOES" = as_user ] || parent=(--cgroup-parent "/$TAG")
+	[ "$DOES" = as_user ] || parent=(--cgroup-parent "$PARENT")
 	$DOES pod create --name "$NAME-pod" --infra-image box:1 --infra-command "sleep 1000" --network none "${parent[@]}" "$@" >/dev/null
 }
 
@@ -130,12 +130,12 @@ in_network() {
 @test "podman: the bridge: an address, and the other container" {
 	mkdir -p "$D/networks"
 	in_network network create --subnet 10.89.79.0/24 --disable-dns "$NAME" >/dev/null
-	in_network run -d --name "$NAME" --network "$NAME" --cgroup-parent "/$TAG" $LIMITS box:1 \
+	in_network run -d --name "$NAME" --network "$NAME" --cgroup-parent "$PARENT" $LIMITS box:1 \
 		sh -c 'while :; do echo from the other | nc -l -p 80; done' >/dev/null
 	local server
 	server=$(in_network inspect -f "{{(index .NetworkSettings.Networks \"$NAME\").IPAddress}}" "$NAME")
 	[[ $server == 10.89.79.* ]]
-	run in_network run --rm --network "$NAME" --cgroup-parent "/$TAG" $LIMITS box:1 \
+	run in_network run --rm --network "$NAME" --cgroup-parent "$PARENT" $LIMITS box:1 \
 		sh -c "ip -4 addr show eth0; until nc -w 2 $server 80 </dev/null; do sleep 0.1; done"
 	in_network rm -f -t 0 "$NAME" >/dev/null
 	in_network network rm "$NAME" >/dev/null

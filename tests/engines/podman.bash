@@ -13,24 +13,53 @@ prepare_podman() {
   chmod 755 "$D/rung-root"
   make_rootfs "$D/rootfs"
   tar -C "$D/rootfs" -cf "$D/image.tar" .
-  LOGIN=rungtest$((RANDOM % 10000))
-  export LOGIN
-  useradd --no-create-home --home-dir "$D/home" "$LOGIN"
-  mkdir -m 700 "$D/home" "$D/run"
-  chown "$LOGIN:" "$D/home" "$D/run"
+  make_user
   export ROOT_OPTIONS="--root $D/storage --runroot $D/runroot --tmpdir $D/tmp --storage-driver=vfs
-    --cgroup-manager=cgroupfs --events-backend=file --runtime $D/rung-root"
-  export USER_OPTIONS="--storage-driver=vfs --cgroup-manager=cgroupfs --events-backend=file --runtime $D/rung"
+    --cgroup-manager=$DRIVER --events-backend=file --runtime $D/rung-root"
+  export USER_OPTIONS="--storage-driver=vfs --cgroup-manager=$DRIVER --events-backend=file --runtime $D/rung"
   as_root import "$D/image.tar" box:1 >/dev/null 2>&1
   as_user import "$D/image.tar" box:1 >/dev/null 2>&1
+}
+
+# make_user: the user without privileges: LOGIN, whose folder for what runs is USER_RUN. With systemd's driver that is
+# RUNG_TEST_USER, who has a systemd of her own, in whose part of the cgroups USER_GROUP is.
+make_user() {
+  mkdir -m 700 "$D/home"
+  USER_GROUP=
+  if [ "$DRIVER" = systemd ]; then
+    LOGIN=${RUNG_TEST_USER:?names a user who has a systemd of her own}
+    USER_RUN=/run/user/$(id -u "$LOGIN")
+    USER_GROUP=/sys/fs/cgroup/user.slice/user-$(id -u "$LOGIN").slice/user@$(id -u "$LOGIN").service/$TAG
+    systemctl start "user@$(id -u "$LOGIN").service"
+    mkdir "$USER_GROUP"
+    chown "$LOGIN:" "$USER_GROUP" "$USER_GROUP/cgroup.procs"
+  else
+    LOGIN=rungtest$((RANDOM % 10000))
+    USER_RUN=$D/run
+    useradd --no-create-home --home-dir "$D/home" "$LOGIN"
+    mkdir -m 700 "$USER_RUN"
+    chown "$LOGIN:" "$USER_RUN"
+  fi
+  chown "$LOGIN:" "$D/home"
+  export LOGIN USER_RUN USER_GROUP
+}
+
+# remove_user: the same taken away.
+remove_user() {
+  if [ -n "$USER_GROUP" ]; then
+    eventually 5 rmdir "$USER_GROUP"
+    rm -rf "$USER_RUN/libpod" "$USER_RUN/containers" "$USER_RUN/rung" "$USER_RUN/crun"
+  else
+    userdel "$LOGIN"
+  fi
 }
 
 end_podman() {
   local failed=0 dir
   forget_namespaces || failed=1
-  chown -R root: "$D/home" "$D/run"
+  chown -R root: "$D/home"
   remove_scratch || failed=1
-  userdel "$LOGIN" || failed=1
+  remove_user || failed=1
   # Podman makes these where the controller is not mounted.
   for dir in /sys/fs/cgroup/*; do
     [ "$(stat -f -c %T "$dir")" != tmpfs ] || [ -L "$dir" ] || rmdir --ignore-fail-on-non-empty "$dir" 2>/dev/null || true
@@ -41,8 +70,8 @@ end_podman() {
 # forget_namespaces: ends the process that keeps the user's namespaces between two calls of Podman.
 forget_namespaces() {
   local pause
-  pause=$(cat "$D/run/libpod/tmp/pause.pid" 2>/dev/null) || return 0
-  rm "$D/run/libpod/tmp/pause.pid"
+  pause=$(cat "$USER_RUN/libpod/tmp/pause.pid" 2>/dev/null) || return 0
+  rm "$USER_RUN/libpod/tmp/pause.pid"
   kill -9 "$pause"
   eventually 5 gone "$pause"
 }
@@ -61,7 +90,7 @@ end_test() {
   $DOES rm -af -t 0 >/dev/null 2>&1
   eventually 5 no_conmon
   undelegate
-  assert_clean "$D/state" "$D/run/rung" "$D/run/crun"
+  assert_clean "$D/state" "$USER_RUN/rung" "$USER_RUN/crun"
 }
 
 # use_crun: for the rest of the test rung is installed as crun, by a link of that name.
@@ -94,7 +123,9 @@ as_root() {
 as_user() {
   (
     cd /
-    setpriv --reuid "$LOGIN" --regid "$LOGIN" --init-groups --inh-caps=-all env -i HOME="$D/home" XDG_RUNTIME_DIR="$D/run" PATH="$PATH" \
+    [ -z "$USER_GROUP" ] || echo 0 >"$USER_GROUP/cgroup.procs"
+    setpriv --reuid "$LOGIN" --regid "$LOGIN" --init-groups --inh-caps=-all env -i HOME="$D/home" XDG_RUNTIME_DIR="$USER_RUN" PATH="$PATH" \
+      ${USER_GROUP:+DBUS_SESSION_BUS_ADDRESS="unix:path=$USER_RUN/bus"} \
       ${CONTAINERS_CONF:+CONTAINERS_CONF="$CONTAINERS_CONF"} \
       timeout --foreground -k 2 60 podman $USER_OPTIONS "$@"
   )
@@ -104,6 +135,7 @@ as_user() {
 # logs in, on a host with cgroup v2 alone. Of a host that has v1 as well the user sees v2, and in it no controllers.
 delegate() {
   local controller group
+  [ "$DRIVER" = cgroupfs ] || return 0 # has one
   V2=$(findmnt -rn -t cgroup2 -o TARGET | head -n 1)
   [ -n "$V2" ] || skip "there is no cgroup v2 here"
   export V2
@@ -139,7 +171,7 @@ export OPTIONS="--network=none $LIMITS"
 # box [OPTION...] IMAGE COMMAND...: podman run.
 box() {
   local parent=()
-  [ "$DOES" != as_root ] || parent=(--cgroup-parent "/$TAG")
+  [ "$DOES" != as_root ] || parent=(--cgroup-parent "$PARENT")
   $DOES run --name "$NAME" $OPTIONS "${parent[@]}" "$@"
 }
 

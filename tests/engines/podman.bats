@@ -201,7 +201,8 @@ stats_and_update() {
 # limit V2FILE V1CONTROLLER V1FILE: of the container that is named NAME.
 limit() {
 	local group
-	group=$TAG/libpod-$($DOES inspect -f '{{.Id}}' "$NAME")
+	group=${PARENT#/}/libpod-$($DOES inspect -f '{{.Id}}' "$NAME")
+	[ "$DRIVER" = cgroupfs ] || group+=.scope
 	[ "$DOES" = as_root ] || group=$(sed -n 's|^0::/||p' "/proc/$($DOES inspect -f '{{.State.Pid}}' "$NAME")/cgroup")
 	limit_of "$group" "$@"
 }
@@ -237,7 +238,7 @@ installed_as_crun() {
 @test "podman: installed under the name crun" { installed_as_crun; }
 
 @test "podman: namespaces of the host" {
-	run as_root run --rm --name "$NAME" $LIMITS --cgroup-parent "/$TAG" --network host --pid host --ipc host --uts host box:1 \
+	run as_root run --rm --name "$NAME" $LIMITS --cgroup-parent "$PARENT" --network host --pid host --ipc host --uts host box:1 \
 		sh -c 'for kind in pid net ipc uts; do readlink /proc/self/ns/$kind; done'
 	shows "$(readlink /proc/self/ns/{pid,net,ipc,uts})"
 }
@@ -288,7 +289,7 @@ remote() {
 	local command=$1 options=()
 	shift
 	# shellcheck disable=SC2206 # a list of words
-	[ "$command" != run ] || options=($OPTIONS --cgroup-parent "/$TAG")
+	[ "$command" != run ] || options=($OPTIONS --cgroup-parent "$PARENT")
 	timeout -k 2 60 podman --remote --url "unix://$D/podman.sock" "$command" "${options[@]}" "$@"
 }
 

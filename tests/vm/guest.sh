@@ -8,16 +8,12 @@ for ((tries = 0; tries < 100; tries++)); do
   sleep 0.1
 done
 exec >/dev/virtio-ports/rung 2>&1 || exit
-# A file name on the share is looked up on the host each time: work on copies.
 cp /mnt/work/rung /usr/local/bin/rung
-mkdir -p /usr/local/lib/rung-tests
-cp -r /mnt/tree/tests/integration /mnt/tree/tests/testdata /mnt/work/{testhelper,rung-fakeresctrl} /usr/local/lib/rung-tests/
-chmod -R a+rX /usr/local/lib/rung-tests
-cd /usr/local/lib/rung-tests || exit
+cd /mnt/tree/tests || exit
 # shellcheck source=/dev/null
 source /mnt/work/job
 echo "rung-vm: $(uname -sr), $(systemctl --version | head -n 1), cgroup $(stat -f -c %T /sys/fs/cgroup)"
-export RUNG=/usr/local/bin/rung RUNG_TEST_HELPER=$PWD/testhelper RUNG_TEST_FAKERESCTRL=$PWD/rung-fakeresctrl RUNG_TEST_LIVE=1 RUNG_TEST_OWN_MACHINE=1
+export RUNG=/usr/local/bin/rung RUNG_TEST_HELPER=/mnt/work/testhelper RUNG_TEST_FAKERESCTRL=/mnt/work/rung-fakeresctrl RUNG_TEST_LIVE=1 RUNG_TEST_OWN_MACHINE=1
 
 # files_of PASS: sets files to those of TESTS that are for this pass: "FILE" is for each, "PASS/FILE" for one.
 files_of() {

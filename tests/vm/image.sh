@@ -87,15 +87,15 @@ settle_in() {
   local root=$1 unit
   echo rung-vm >"$root/etc/hostname"
   printf '127.0.0.1 localhost rung-vm\n::1 localhost\n' >"$root/etc/hosts"
-  cp image/fstab "$root/etc/fstab"
-  mkdir -p "$root"/mnt/{tree,work}
   # Known, so that this is never a first boot.
   echo 0123456789abcdef0123456789abcdef >"$root/etc/machine-id"
   cp image/*.service "$root/etc/systemd/system/"
-  # Nothing but tests should be busy here, and nobody logs in twice.
+  # Nothing but tests should be busy here, nobody logs in twice, and engines are the tests' own.
   for unit in getty@tty1.service serial-getty@ttyS0.service getty-static.service systemd-timesyncd.service \
     apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer e2scrub_reap.service fstrim.timer \
-    systemd-tmpfiles-clean.timer systemd-update-utmp.service systemd-update-utmp-runlevel.service; do
+    systemd-tmpfiles-clean.timer systemd-update-utmp.service systemd-update-utmp-runlevel.service \
+    containerd.service docker.service docker.socket podman.service podman.socket podman-auto-update.timer \
+    podman-auto-update.service podman-restart.service podman-clean-transient.service; do
     ln -sf /dev/null "$root/etc/systemd/system/$unit"
   done
   mkdir -p "$root/etc/systemd/system/graphical.target.wants"

@@ -11,9 +11,10 @@
 #                root-systemd   the same, with the systemd cgroup driver
 #                rootless       the same as an ordinary user, in a cgroup that the user's systemd has delegated
 #                rootless-systemd  and with scopes that the user's systemd makes
+#                engines        the tests of the CRI, Docker and Podman, with the systemd cgroup driver
 #   TESTS        which files of tests/integration (default: all); PASS/FILE.bats is for that pass only
 #   FILTER       only the tests whose names this regular expression matches
-#   VM_TIMEOUT   seconds that all of it may take (default 5400)
+#   VM_TIMEOUT   seconds that all of it may take (default 14400; an emulated machine needs half of that)
 #   VM_SILENCE   seconds that the machine may say nothing (default 900)
 #   VM_LOG       keep the machine's console in this file
 #   RUNG_TEST_PATIENCE, RUNG_CRASH_ROUNDS, JOBS   as for tests/integration/run.sh
@@ -21,7 +22,7 @@ set -euo pipefail
 # shellcheck source-path=SCRIPTDIR
 source "${BASH_SOURCE[0]%/*}/machine.bash"
 
-passes=${PASS:-unit root-cgroupfs root-systemd rootless rootless-systemd}
+passes=${PASS:-unit root-cgroupfs root-systemd rootless rootless-systemd engines}
 # The Go tests that see most of the host.
 packages=(libcontainer/cgroup libcontainer/cgroup/systemd libcontainer/rootfs libcontainer/process libcontainer internal/spawn)
 
@@ -37,7 +38,7 @@ if [[ " $passes " == *" unit "* ]]; then
     vm_go test -c -o "$WORK/unit/${package//\//+}.test" "./$package"
   done
 fi
-console=${VM_LOG:-$WORK/console.log}
+console=${VM_LOG:-$SCRATCH/console.log}
 : >"$console"
 
 # What the machine is to do. Timeouts are long: an emulated processor is ten times slower, and perhaps shared.
@@ -63,18 +64,18 @@ listen() {
   for key in 9 l w m; do
     echo "sendkey alt-sysrq-$key"
     sleep 10 # it is slow, and nothing tells that it has done so
-  done >>"$WORK/monitor.in"
-  echo quit >>"$WORK/monitor.in"
+  done >>"$SCRATCH/monitor.in"
+  echo quit >>"$SCRATCH/monitor.in"
 }
 
 # Results come as "PASS/FILE: TAP". What was planned and is not there, because the machine died, has failed.
 status=0
-VM_LIMIT=(timeout -k 5 "${VM_TIMEOUT:-5400}")
-mkfifo "$WORK/monitor.in" "$WORK/monitor.out"
+VM_LIMIT=(timeout -k 5 "${VM_TIMEOUT:-14400}")
+mkfifo "$SCRATCH/monitor.in" "$SCRATCH/monitor.out"
 machine "rung.tests=1 sysrq_always_enabled" -serial "file:$console" -chardev file,id=words,path=/proc/self/fd/1 \
   -device virtio-serial-pci -device virtserialport,chardev=words,name=rung \
-  -monitor "pipe:$WORK/monitor" </dev/null | listen | tee "$WORK/words" || true
-counts=$(awk -f "$VM_DIR/count.awk" "$WORK/words") || status=$?
+  -monitor "pipe:$SCRATCH/monitor" </dev/null | listen | tee "$SCRATCH/words" || true
+counts=$(awk -f "$VM_DIR/count.awk" "$SCRATCH/words") || status=$?
 if [ "$status" -ne 0 ]; then
   echo "--- the end of the machine's console" >&2
   tail -n 200 "$console" >&2

@@ -29,7 +29,7 @@ to_tap() {
 for test in /mnt/work/unit/*.test; do
   package=$(basename "$test" .test)
   package=${package//+//}
-  # Beside its testdata, which is on the share.
+  # Beside its testdata.
   (
     cd "/mnt/tree/$package" || exit
     "$test" -test.v -test.timeout=20m 2>&1
