@@ -129,7 +129,7 @@ broken_folders() {
 	create
 	broken_folders
 	# By the record of the copy the cgroup of the other would go.
-	sed -i 's/"folders":\[[^]]*\]/"folders":[]/; s/"pid":[0-9]*/"pid":0/g' "$ROOT/$TAG-future/state.json"
+	sed -i 's/"driver":"[a-z]*"/"driver":"none"/; s/"folders":\[[^]]*\]/"folders":[]/; s/"pid":[0-9]*/"pid":0/g' "$ROOT/$TAG-future/state.json"
 	rung list
 	equal 2 "$(wc -l <<<"$out")"
 	contains "$out" "$CT"
