@@ -73,7 +73,8 @@ started() {
 }
 
 # box: as started, and waits for its end; nothing of it stays. What is printed is what the shim has written down: when the program has
-# ended, ctr closes its streams, whether or not it has read them to their end, of every runtime's containers.
+# ended, ctr closes its streams, whether or not it has read them to their end, of every runtime's containers. The shim closes the file
+# of both at the end of the first: a program whose errors are to be read writes them to its output.
 box() {
 	local code=0
 	started --rm --log-uri "file://$D/$ID.out" "$@" || code=$?
@@ -139,7 +140,7 @@ has_no_task() { [ -z "$(task_status)" ]; }
 	echo from the host >"$D/shared/file"
 	run box --mount "type=bind,src=$D/shared,dst=/rw,options=rbind:rw" \
 		--mount "type=bind,src=$D/shared,dst=/ro,options=rbind:ro" \
-		-- sh -c 'cat /ro/file; echo more >>/rw/file; echo no >/ro/file'
+		-- sh -c 'exec 2>&1; cat /ro/file; echo more >>/rw/file; echo no >/ro/file'
 	said "from the host"
 	said "Read-only file system"
 	[ "$(tail -n 1 "$D/shared/file")" = more ]
@@ -147,7 +148,7 @@ has_no_task() { [ -z "$(task_status)" ]; }
 
 @test "containerd: --read-only root, with a tmpfs to write to" {
 	run box --read-only --mount type=tmpfs,src=tmpfs,dst=/scratch,options=size=1m \
-		-- sh -c 'echo x >/scratch/x && cat /scratch/x; echo y >/y'
+		-- sh -c 'exec 2>&1; echo x >/scratch/x && cat /scratch/x; echo y >/y'
 	said x
 	said "/y: Read-only file system"
 }
@@ -285,7 +286,7 @@ log_grew() { [ "$(wc -l <"$D/$ID.log")" -gt "$1" ]; }
 }
 
 @test "containerd: its default seccomp profile is in force" {
-	run box --seccomp -- sh -c 'grep ^Seccomp: /proc/self/status; unshare -m true'
+	run box --seccomp -- sh -c 'exec 2>&1; grep ^Seccomp: /proc/self/status; unshare -m true'
 	[ "$status" -ne 0 ]
 	said "$(printf 'Seccomp:\t2')"
 	said "Operation not permitted"
@@ -427,7 +428,7 @@ runs() { processes_left | grep -qF "$1"; }
 	ctr_ task kill -s KILL "$ID"
 	eventually 10 is_stopped
 	ID=$ID-rules
-	run box "${map[@]}" --cap-add CAP_SYS_ADMIN -- sh -c 'hostname other && hostname; chown 70000 /tmp'
+	run box "${map[@]}" --cap-add CAP_SYS_ADMIN -- sh -c 'exec 2>&1; hostname other && hostname; chown 70000 /tmp'
 	ended 1
 	said other
 	said "Invalid argument"
@@ -454,7 +455,7 @@ sleep 100 "
 	"$RUNG" spec --bundle "$D/spec"
 	jq --arg root "$D/rootfs" --arg group "/$TAG/$ID" '.root.path = $root | .process.terminal = false
 		| .process.user = {uid: 1000, gid: 1000, additionalGids: [10]}
-		| .process.args = ["sh", "-c", "id -u; id -G; df -k /scratch | tail -n 1 | awk \"{ print \\$2 }\"; for i in $(seq 20); do sleep 1 & done"]
+		| .process.args = ["sh", "-c", "exec 2>&1; id -u; id -G; df -k /scratch | tail -n 1 | awk \"{ print \\$2 }\"; for i in $(seq 20); do sleep 1 & done"]
 		| .linux.cgroupsPath = $group | .linux.resources.pids.limit = 10
 		| .mounts += [{destination: "/tmp", type: "tmpfs", source: "tmpfs", options: ["size=1m"]}]' \
 		"$D/spec/config.json" | sed 's#/scratch#/tmp#' >"$D/spec/changed.json"
