@@ -124,7 +124,7 @@ users_and_privileges() {
 	said "10(wheel)"
 	said $'0000000000000000\n1\n2\n'
 	said "Operation not permitted"
-	run box --rm --cap-add SYS_ADMIN --security-opt seccomp=unconfined box:1 \
+	run box --rm --cap-add SYS_ADMIN --security-opt seccomp=unconfined --security-opt apparmor=unconfined box:1 \
 		sh -c 'mount -t tmpfs tmpfs /tmp && echo mounted; grep ^Seccomp: /proc/self/status'
 	shows "mounted
 $(printf 'Seccomp:\t0')"
