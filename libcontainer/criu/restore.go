@@ -83,6 +83,12 @@ func Restore(ctx context.Context, o *RestoreOptions, steps Steps) (*Restored, er
 		r.Abandon()
 		return nil, err
 	}
+	// Not before: what is written to a file that the processes have as a standard
+	// stream changes its size, and CRIU takes it for another one.
+	if o.NoNewPrivileges && version < noNewPrivileges {
+		o.Warn(fmt.Sprintf("process.noNewPrivileges: CRIU %v does not restore it, so that a setuid program can give privileges now (CRIU %v or newer does)",
+			version, noNewPrivileges))
+	}
 	return r, nil
 }
 
@@ -237,10 +243,6 @@ func (o *RestoreOptions) request(r *Restored, version Version) (*rpc.CriuReq, er
 			return nil, err
 		}
 		*opt = ptr(label)
-	}
-	if o.NoNewPrivileges && version < noNewPrivileges {
-		o.Warn(fmt.Sprintf("process.noNewPrivileges: CRIU %v does not restore it, so that a setuid program can give privileges now (CRIU %v or newer does)",
-			version, noNewPrivileges))
 	}
 	for _, name := range slices.Sorted(maps.Keys(o.External)) {
 		opts.ExtMnt = append(opts.ExtMnt, &rpc.ExtMountMap{Key: ptr(name), Val: ptr(o.External[name])})
