@@ -29,7 +29,7 @@ type relay struct {
 
 	mu     sync.Mutex
 	cancel context.CancelCauseFunc
-	// pending came after the container was committed and before attach.
+	// pending came before attach, where it did not end the creation.
 	pending []unix.Signal
 	target  *os.File // pidfd of the init
 	resize  func()   // for SIGWINCH, where there is a terminal
@@ -145,9 +145,11 @@ func (r *relay) handle(sig unix.Signal) {
 		r.resize()
 	case r.target != nil:
 		r.forward(sig)
-	case sig == unix.SIGWINCH || sig == unix.SIGCONT:
-		// Nothing to anybody who does not wait for them; attach looks at the
-		// size itself.
+	case sig == unix.SIGWINCH:
+		// attach looks at the size itself.
+	case sig == unix.SIGCONT:
+		// No reason to end anything, but the program may run already.
+		r.pending = append(r.pending, sig)
 	default:
 		r.pending = append(r.pending, sig)
 		r.cancel(errors.New("interrupted by " + unix.SignalName(sig)))

@@ -178,6 +178,27 @@ func TestResizeSignal(t *testing.T) {
 	}
 }
 
+// TestContinueBeforeAttach has a program told to go on before the relay knows it.
+func TestContinueBeforeAttach(t *testing.T) {
+	g := startTarget(t)
+	if err := unix.PidfdSendSignal(int(g.pidfd.Fd()), unix.SIGSTOP, nil, 0); err != nil {
+		t.Fatal(err)
+	}
+	var info unix.Siginfo
+	if err := unix.Waitid(unix.P_PIDFD, int(g.pidfd.Fd()), &info, unix.WSTOPPED|unix.WNOWAIT, nil); err != nil {
+		t.Fatal(err)
+	}
+	r, ctx := startRelay(t)
+	r.handle(unix.SIGCONT)
+	if ctx.Err() != nil {
+		t.Error("SIGCONT ends the creation:", context.Cause(ctx))
+	}
+	attached(t, r, g, nil)
+	if err := unix.Waitid(unix.P_PIDFD, int(g.pidfd.Fd()), &info, unix.WCONTINUED|unix.WNOHANG|unix.WNOWAIT, nil); err != nil || info.Signo == 0 {
+		t.Errorf("the program does not go on: %v", err)
+	}
+}
+
 func TestRelayed(t *testing.T) {
 	own := map[unix.Signal]bool{
 		unix.SIGCHLD: true, unix.SIGURG: true, unix.SIGPIPE: true, unix.SIGSEGV: true, unix.SIGBUS: true, unix.SIGILL: true,
