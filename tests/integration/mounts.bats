@@ -734,5 +734,11 @@ my loadavg" "$out"
 	finish "$server"
 }
 
-# waits_for_server: a process or thread waits for a filesystem in user space.
-waits_for_server() { cat /proc/[0-9]*/task/[0-9]*/wchan 2>/dev/null | tr '\0' '\n' | grep -q fuse; }
+# waits_for_server: rung, or a process that it made, waits for a filesystem in user space.
+waits_for_server() {
+	local pid
+	for pid in "$background" $(cat /proc/"$background"/task/*/children); do
+		cat /proc/"$pid"/task/*/wchan | tr '\0' '\n'
+		echo
+	done 2>/dev/null | grep -q fuse
+}
