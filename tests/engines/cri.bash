@@ -38,7 +38,7 @@ start_cri() {
 
 # cri ARGUMENT...: the client (see tools/cri), in the daemon's network, where the streams of exec are too.
 cri() {
-  timeout --foreground -k 2 60 nsenter --net="$D/net" -- "$D/cri" -r "unix://$D/c.sock" "$@"
+  timeout --foreground -k 2 "$CLIENT_LIMIT" nsenter --net="$D/net" -- "$D/cri" -r "unix://$D/c.sock" "$@"
 }
 cri_quiet() { cri "$@" >/dev/null 2>&1; }
 export -f cri

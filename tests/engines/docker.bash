@@ -43,7 +43,7 @@ end_test() {
 }
 
 # The client, bounded in time. --foreground leaves it the terminal, where there is one.
-docker_() { timeout --foreground -k 2 60 docker -H "unix://$D/d.sock" "$@"; }
+docker_() { timeout --foreground -k 2 "$CLIENT_LIMIT" docker -H "unix://$D/d.sock" "$@"; }
 docker_quiet() { docker_ "$@" >/dev/null 2>&1; }
 
 # box [OPTION...] IMAGE COMMAND...: docker run, with rung.

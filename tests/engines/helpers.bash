@@ -11,6 +11,10 @@ DRIVER=cgroupfs
 [ "${RUNG_SYSTEMD-}" != yes ] || DRIVER=systemd
 export DRIVER
 
+# CLIENT_LIMIT is how many seconds a call of an engine's client may take.
+CLIENT_LIMIT=${RUNG_TEST_CLIENT_LIMIT:-60}
+export CLIENT_LIMIT
+
 # make_scratch NAME: a folder D for the file's daemons, short because sockets in it may have 107 bytes, and a name TAG
 # that is part of every cgroup that the file's containers get, in PARENT. A slice whose name had dashes would be nested.
 make_scratch() {

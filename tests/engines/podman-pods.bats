@@ -124,7 +124,7 @@ build() {
 
 # The bridge is on a host of the test's own.
 in_network() {
-	nsenter --net="$D/net" timeout -k 2 60 podman $ROOT_OPTIONS --network-config-dir "$D/networks" "$@"
+	nsenter --net="$D/net" timeout -k 2 "$CLIENT_LIMIT" podman $ROOT_OPTIONS --network-config-dir "$D/networks" "$@"
 }
 
 @test "podman: the bridge: an address, and the other container" {

@@ -116,7 +116,7 @@ no_conmon() {
 
 # The client, bounded in time: the host's root, with folders of its own.
 as_root() {
-  timeout --foreground -k 2 60 podman $ROOT_OPTIONS "$@"
+  timeout --foreground -k 2 "$CLIENT_LIMIT" podman $ROOT_OPTIONS "$@"
 }
 
 # The same as a user who has nothing but subordinate ids.
@@ -127,7 +127,7 @@ as_user() {
     setpriv --reuid "$LOGIN" --regid "$LOGIN" --init-groups --inh-caps=-all env -i HOME="$D/home" XDG_RUNTIME_DIR="$USER_RUN" PATH="$PATH" \
       ${USER_GROUP:+DBUS_SESSION_BUS_ADDRESS="unix:path=$USER_RUN/bus"} \
       ${CONTAINERS_CONF:+CONTAINERS_CONF="$CONTAINERS_CONF"} \
-      timeout --foreground -k 2 60 podman $USER_OPTIONS "$@"
+      timeout --foreground -k 2 "$CLIENT_LIMIT" podman $USER_OPTIONS "$@"
   )
 }
 

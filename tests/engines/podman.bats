@@ -290,7 +290,7 @@ remote() {
 	shift
 	# shellcheck disable=SC2206 # a list of words
 	[ "$command" != run ] || options=($OPTIONS --cgroup-parent "$PARENT")
-	timeout -k 2 60 podman --remote --url "unix://$D/podman.sock" "$command" "${options[@]}" "$@"
+	timeout -k 2 "$CLIENT_LIMIT" podman --remote --url "unix://$D/podman.sock" "$command" "${options[@]}" "$@"
 }
 
 @test "podman: --userns auto" {
