@@ -13,6 +13,9 @@ setup() {
 	[[ -z $RUNG_PEER ]] || skip "$RUNG_PEER has its own tests"
 	needs_criu
 	IMAGES=$WORK/images
+	# An old CRIU does not restore it, and the warning goes to the file that is the program's standard error as well. To CRIU
+	# that is another file then, if it is saved once more.
+	config '.process.noNewPrivileges = false'
 }
 
 # needs_criu: one that works on this kernel. If it does not, it says why.
