@@ -217,7 +217,7 @@ installed_as_crun() {
 	the_life_of_a_container
 	# This it asks of crun alone.
 	# shellcheck disable=SC2153 # comes from podman.bash
-	run $DOES run --rm $OPTIONS --cgroups disabled box:1 cat /proc/self/cgroup
+	run $DOES run --rm $OPTIONS --cgroups disabled --cgroupns host box:1 cat /proc/self/cgroup
 	shows "$(</proc/self/cgroup)"
 }
 
