@@ -13,10 +13,14 @@ import (
 
 // Steps that set what a process has: its session, names, limits, privileges.
 
+// newNamespace tells whether the container has a namespace of its own of this
+// type, made for it and not joined.
 func (in *inside) newNamespace(t specs.LinuxNamespaceType) bool {
 	return bundle.NewNamespace(in.spec, t)
 }
 
+// session gives the container a session (setsid) and a session keyring of its
+// own: without them it would share the terminal and the keys of the caller.
 func (in *inside) session() error {
 	// EPERM: it leads a session already.
 	if errno := in.by.Try(unix.SYS_SETSID); errno != 0 && errno != unix.EPERM {
@@ -38,6 +42,7 @@ func (in *inside) session() error {
 	return process.JoinSessionKeyring(in.by, name)
 }
 
+// setKeyLabel labels the keyring that is made next.
 func (in *inside) setKeyLabel() error {
 	if in.program != nil && !in.alongside() {
 		in.writeAttrs(process.KeyLabelAttrs(in.spec.Process))
@@ -62,6 +67,8 @@ func (in *inside) hostname() error {
 	return nil
 }
 
+// affinity lets the process run where execCPUAffinity.final says, which is for
+// exec, or, where nothing is said of any CPUs, on all that the container has.
 func (in *inside) affinity() error {
 	a := in.spec.Process.ExecCPUAffinity
 	if in.msg.Join && a != nil && (a.Initial != "" || a.Final != "") {
@@ -73,6 +80,8 @@ func (in *inside) affinity() error {
 	return nil
 }
 
+// badness sets oom_score_adj, which needs the host's /proc; a process that
+// joins has it from its birth.
 func (in *inside) badness() error {
 	if in.msg.Userns || in.alongside() {
 		return nil // The outside has set it, who has the right to, or clones with it.
@@ -80,6 +89,10 @@ func (in *inside) badness() error {
 	return process.SetOOMScoreAdj(in.proc, in.spec.Process.OOMScoreAdj)
 }
 
+// labels has the program begin with its AppArmor profile and SELinux label; the
+// startContainer hooks too, which are the container's programs, but nothing that
+// ran before. The host's /proc is not needed after that, and must not be there
+// when the working folder is entered (CVE-2024-21626).
 func (in *inside) labels() error {
 	if in.program != nil {
 		in.writeAttrs(process.LabelAttrs(in.spec.Process))
@@ -92,6 +105,8 @@ func (in *inside) labels() error {
 	return in.proc.Close()
 }
 
+// attributes sets what needs privileges, but changes nothing for the steps that
+// follow.
 func (in *inside) attributes() error {
 	p := in.spec.Process
 	if err := process.SetScheduler(in.by, p.Scheduler); err != nil {
@@ -106,6 +121,8 @@ func (in *inside) attributes() error {
 	return process.SetPersonality(in.by, in.spec.Linux.Personality)
 }
 
+// user drops the privileges. The working folder is entered before where root
+// may, and afterwards where only the user may (a network filesystem).
 func (in *inside) user() error {
 	p := in.spec.Process
 	var warnings []string

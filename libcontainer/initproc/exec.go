@@ -18,6 +18,8 @@ import (
 
 // The end of the table, from the search for the program to its execution, and the hooks that run in the container.
 
+// executable finds the program with the rights of the user, so that a missing
+// one is an error of create and not of start.
 func (in *inside) executable() error {
 	p := in.spec.Process
 	in.env = process.Env(p.Env, p.User.UID, in.rootFD)
@@ -32,6 +34,8 @@ func (in *inside) executable() error {
 	return process.CheckExecutable(exe)
 }
 
+// ready tells the outside that only the gate is left, and waits for it to
+// have written that down. From here on the init may outlive it.
 func (in *inside) ready() error {
 	if errno := sys.Prctl(in.by, unix.PR_SET_PDEATHSIG, 0, 0); errno != 0 {
 		return errdefs.Doing(errno, "outlive create")
@@ -48,6 +52,8 @@ func (in *inside) ready() error {
 	return in.expect(handshake.KindRelease)
 }
 
+// passGate waits for start, which takes the place of create at the other end
+// of the conversation.
 func (in *inside) passGate() error {
 	if in.gate == nil {
 		return nil
@@ -77,6 +83,8 @@ func (in *inside) createContainerHooks() error {
 	return in.hooks.Run(context.Background(), in.spec.Hooks.CreateContainer, "hooks.createContainer", st)
 }
 
+// exec runs the startContainer hooks, and then the user's program. It returns
+// only if that fails.
 func (in *inside) exec() error {
 	if in.program != nil {
 		return in.writeExec()
@@ -109,6 +117,8 @@ func (in *inside) exec() error {
 	return in.execve()
 }
 
+// startContainerHooks returns these hooks; those without an environment have
+// the program's. The specification does not say, and runc's users count on it.
 func (in *inside) startContainerHooks() []specs.Hook {
 	hooks := slices.Clone(in.spec.Hooks.StartContainer)
 	for i := range hooks {
@@ -119,6 +129,7 @@ func (in *inside) startContainerHooks() []specs.Hook {
 	return hooks
 }
 
+// execve returns why it could not execute the user's program.
 func (in *inside) execve() error {
 	args, err := syscall.SlicePtrFromStrings(in.spec.Process.Args)
 	if err != nil {
@@ -141,6 +152,8 @@ func (in *inside) execve() error {
 	return in.filter.diagnose(process.DiagnoseExec(in.exe, errno))
 }
 
+// closeOnExecFrom marks every descriptor from first on. rung opens all of its
+// own that way; this is for those that it does not know of (CVE-2024-21626).
 func closeOnExecFrom(first int) {
 	// EINVAL before kernel 5.11: what rung opened is marked already.
 	_ = unix.CloseRange(uint(first), uint(^uint32(0)), unix.CLOSE_RANGE_CLOEXEC)

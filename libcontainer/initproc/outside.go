@@ -16,6 +16,9 @@ import (
 // Steps that need the outside: they take what it sends, have it do something,
 // or wait for it.
 
+// procfs opens the host's /proc while nobody in the container can replace it.
+// The process of an exec is too late for that: if it needs one, the outside
+// sends it.
 func (in *inside) procfs() (err error) {
 	if !in.msg.Join {
 		in.proc, err = process.OpenProc()
@@ -32,6 +35,8 @@ func (in *inside) procfs() (err error) {
 	return err
 }
 
+// network enters the new network namespace, which the outside has made while
+// this process started up.
 func (in *inside) network() error {
 	if !in.newNamespace(specs.NetworkNamespace) || in.alongside() {
 		return nil
@@ -48,6 +53,8 @@ func (in *inside) network() error {
 	return errdefs.Doing(unix.Setns(int(f.Fd()), unix.CLONE_NEWNET), "enter the network namespace")
 }
 
+// networkDevices waits until the outside has moved devices to this process's
+// network namespace.
 func (in *inside) networkDevices() error {
 	if len(in.spec.Linux.NetDevices) == 0 {
 		return nil
@@ -58,6 +65,7 @@ func (in *inside) networkDevices() error {
 	return in.expect(handshake.KindNetwork)
 }
 
+// hookOutput takes the files that hooks write to.
 func (in *inside) hookOutput() error {
 	for _, f := range [...]struct {
 		comes bool
@@ -75,6 +83,8 @@ func (in *inside) hookOutput() error {
 	return nil
 }
 
+// runtimeHooks waits until the outside has run the prestart and createRuntime
+// hooks, which see the container's mounts but run in the host's namespaces.
 func (in *inside) runtimeHooks() error {
 	if !in.msg.PauseForHooks {
 		return nil
@@ -85,6 +95,8 @@ func (in *inside) runtimeHooks() error {
 	return in.expect(handshake.KindHooksDone)
 }
 
+// expect waits for a frame of the outside. Anything else, an end of file most
+// of all, means that there is nobody left to make a container for.
 func (in *inside) expect(kind handshake.Kind) error {
 	fr, err := in.conn.Receive()
 	if err != nil {

@@ -44,6 +44,7 @@ func (in *inside) openRoot() (err error) {
 	return in.root.Open()
 }
 
+// source has the outside open the source of a mount.
 func (in *inside) source(mount int) (int, error) {
 	if err := in.conn.Send(handshake.KindSource, handshake.SourceRequest{Mount: mount}); err != nil {
 		return -1, errdefs.Doing(err, "ask the outside")
@@ -73,6 +74,7 @@ func (in *inside) mounts() error { return in.root.Mounts() }
 
 func (in *inside) devices() error { return in.root.Devices() }
 
+// terminal makes the container's terminal and hands its master out.
 func (in *inside) terminal() error {
 	if !in.spec.Process.Terminal {
 		return nil
@@ -93,6 +95,8 @@ func (in *inside) terminal() error {
 	return process.ControllingTerminal(slave)
 }
 
+// enter makes the root filesystem the root, and while it can still be written
+// to, the working folder.
 func (in *inside) enter() error {
 	if err := in.root.Enter(); err != nil {
 		return err
@@ -100,6 +104,8 @@ func (in *inside) enter() error {
 	return process.MakeCwd(in.spec.Process.Cwd)
 }
 
+// paths makes read-only and hides what the config says, has the standard streams
+// show nothing of the host, and gives the root descriptors back.
 func (in *inside) paths() error {
 	if err := in.root.Finish(); err != nil {
 		return err
@@ -110,6 +116,7 @@ func (in *inside) paths() error {
 	return in.root.Close()
 }
 
+// replaceStream makes null one of the standard streams.
 func (in *inside) replaceStream(null, stream int) error {
 	if !in.alongside() {
 		return unix.Dup3(null, stream, 0)
@@ -125,6 +132,10 @@ func (in *inside) replaceStream(null, stream int) error {
 	return nil
 }
 
+// stdio gives the standard streams to the container's user, so that it may
+// open /dev/stdout again; web servers log that way. Left alone are streams that
+// cannot be given, files that are only read (the caller may have put any file
+// there), and a foreground caller's terminal, which it needs afterwards.
 func (in *inside) stdio() error {
 	uid := int(in.spec.Process.User.UID)
 	for _, fd := range in.streams {
