@@ -19,8 +19,7 @@ prepare_work() {
   mkdir "$WORK"
   cp "${RUNG:-$VM_TREE/rung}" "$WORK/rung"
   vm_go build -o "$WORK/testhelper" ./tests/integration/cmd/testhelper
-  mkdir "$WORK/tools"
-  (cd "$VM_TREE/tests/engines/tools" && CGO_ENABLED=0 "${GO:-go}" build -trimpath -buildvcs=false -ldflags '-s -w' -o "$WORK/tools/" ./cri ./pause)
+  vm_go -C tests/engines/tools build -trimpath -buildvcs=false -ldflags '-s -w' -o "$WORK/tools/" ./cri ./pause
   vm_go build -tags fakeresctrl -o "$WORK/rung-fakeresctrl" .
 }
 
