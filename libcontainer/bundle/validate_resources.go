@@ -23,7 +23,7 @@ func (v *validator) resources() error {
 // resourcesAt checks r, whose fields have the names that begin with prefix.
 func (v *validator) resourcesAt(r *specs.LinuxResources, prefix string) error {
 	for i := range r.Devices {
-		if err := checkDeviceRule(jsonfield.Index(prefix+"devices", i), &r.Devices[i]); err != nil {
+		if err := v.deviceRule(jsonfield.Index(prefix+"devices", i), &r.Devices[i]); err != nil {
 			return err
 		}
 	}
@@ -33,7 +33,7 @@ func (v *validator) resourcesAt(r *specs.LinuxResources, prefix string) error {
 		}
 	}
 	if r.CPU != nil {
-		if err := checkCPU(prefix+"cpu", r.CPU); err != nil {
+		if err := v.cpu(prefix+"cpu", r.CPU); err != nil {
 			return err
 		}
 	}
@@ -61,14 +61,19 @@ func (v *validator) resourcesAt(r *specs.LinuxResources, prefix string) error {
 	return checkUnified(prefix+"unified", r.Unified)
 }
 
-func checkDeviceRule(field string, rule *specs.LinuxDeviceCgroup) error {
+func (v *validator) deviceRule(field string, rule *specs.LinuxDeviceCgroup) error {
 	switch rule.Type {
 	case "", "a", "b", "c":
 	default:
 		return bad(field+".type", "must be a, b or c, got "+jsonfield.Quote(rule.Type))
 	}
-	if rule.Access == "" || strings.Trim(rule.Access, "rwm") != "" {
+	// As with runc, an access that there is not changes nothing, be it allowed
+	// or denied.
+	switch known := strings.ContainsAny(rule.Access, "rwm"); {
+	case !known:
 		return bad(field+".access", "must consist of r, w and m, got "+jsonfield.Quote(rule.Access))
+	case strings.Trim(rule.Access, "rwm") != "":
+		v.warn(field+".access", "consists of r, w and m; what else there is in "+jsonfield.Quote(rule.Access)+" is ignored")
 	}
 	// -1 is how older engines write "all".
 	if rule.Major != nil && (*rule.Major < -1 || *rule.Major > maxMajor) {
@@ -107,9 +112,9 @@ func (v *validator) memory(m *specs.LinuxMemory, field string) error {
 	return nil
 }
 
-// checkCPU checks the limits in microseconds by the kernel's own bounds
+// cpu checks the limits in microseconds by the kernel's own bounds
 // (tg_set_cfs_bandwidth in kernel/sched); 0 means unset.
-func checkCPU(field string, c *specs.LinuxCPU) error {
+func (v *validator) cpu(field string, c *specs.LinuxCPU) error {
 	if p := c.Period; p != nil && *p != 0 && (*p < 1000 || *p > 1e6) {
 		return bad(field+".period", "must be from 1000 to 1000000 microseconds, got "+strconv.FormatUint(*p, 10))
 	}
@@ -122,6 +127,9 @@ func checkCPU(field string, c *specs.LinuxCPU) error {
 	}
 	if c.Idle != nil && *c.Idle != 0 && *c.Idle != 1 {
 		return outOfRange(field+".idle", "0 or 1", *c.Idle)
+	}
+	if c.Idle != nil && *c.Idle == 1 && c.Shares != nil && *c.Shares != 0 {
+		v.warn(field+".shares", "has no effect while idle is 1: unable to apply both")
 	}
 	if err := oneLine(field+".cpus", c.Cpus); err != nil {
 		return err

@@ -314,7 +314,7 @@ func TestAccepted(t *testing.T) {
 		`{"linux": {"cgroupsPath": "/a/..b/c"}}`, `{"linux": {"cgroupsPath": "system.slice:docker:1234"}}`,
 		`{"linux": {"resources": {"memory": {"limit": -1, "swap": -1, "reservation": 0, "swappiness": 0, "disableOOMKiller": true}}}}`,
 		`{"linux": {"resources": {"memory": {"limit": 200, "swap": 0}}}}`, `{"linux": {"resources": {"memory": {"limit": 200, "swap": -1}}}}`,
-		`{"linux": {"resources": {"cpu": {"shares": 2, "quota": -1, "period": 0, "burst": 100, "cpus": "0-1", "mems": "0", "idle": 1}}}}`,
+		`{"linux": {"resources": {"cpu": {"shares": 2, "quota": -1, "period": 0, "burst": 100, "cpus": "0-1", "mems": "0", "idle": 0}}}}`,
 		`{"linux": {"resources": {"pids": {"limit": 0}, "network": {"classID": 1, "priorities": [{"name": "eth0", "priority": 1}]}}}}`,
 		`{"linux": {"resources": {"blockIO": {"weight": 0, "weightDevice": [{"major": 8, "minor": 0, "weight": 10}],
 			"throttleReadBpsDevice": [{"major": 8, "minor": 0, "rate": 600}]}}}}`,
@@ -342,6 +342,10 @@ func TestWarnings(t *testing.T) {
 			`solaris: is not for Linux and is ignored`, `windows: is not for Linux and is ignored`,
 			`vm: is not for Linux and is ignored`, `zos: is not for Linux and is ignored`,
 			`freebsd: is not for Linux and is ignored`}},
+		{`{"linux": {"resources": {"devices": [{"access": "rwm"}, {"allow": true, "type": "c", "major": 1, "minor": 3, "access": "rwa"}]}}}`, []string{
+			`linux.resources.devices[1].access: consists of r, w and m; what else there is in "rwa" is ignored`}},
+		{`{"linux": {"resources": {"cpu": {"shares": 200, "idle": 1}}}}`, []string{
+			`linux.resources.cpu.shares: has no effect while idle is 1: unable to apply both`}},
 		{`{"linux": {"resources": {"memory": {"kernel": 1, "kernelTCP": 1}}}}`, []string{
 			`linux.resources.memory.kernel: is ignored: limits on kernel memory are obsolete`,
 			`linux.resources.memory.kernelTCP: is ignored: limits on kernel memory are obsolete`}},

@@ -255,12 +255,11 @@ func parseRule(r *specs.LinuxDeviceCgroup) (e exception, kinds string, err error
 			e.access |= accessWrite
 		case 'm':
 			e.access |= accessMknod
-		default:
-			return e, "", errors.New("access " + quote(r.Access) + ` is not made of the letters "rwm"`)
 		}
+		// Of anything else bundle.Validate has warned.
 	}
 	if e.access == 0 {
-		return e, "", errors.New("access is empty")
+		return e, "", errors.New("access " + quote(r.Access) + ` has none of the letters "rwm"`)
 	}
 	if err := setNumber(&e.major, r.Major, "major"); err != nil {
 		return e, "", err

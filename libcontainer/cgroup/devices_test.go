@@ -73,8 +73,9 @@ func TestApplyRule(t *testing.T) {
 		{"crossing", rules("allow c 1:* rw", "deny c *:3 w"), "", "earlier rule"},
 		{"hole in a denial", rules("allow a *:* rwm", "deny b *:* rwm", "allow b 8:0 r"), "", "earlier rule"},
 		{"other access is no hole", rules("allow c 1:* r", "deny c 1:3 w"), "c 1:* r", ""},
-		{"access", rules("allow c 1:3 rx"), "", "rwm"},
-		{"no access", []specs.LinuxDeviceCgroup{{Allow: true, Type: "c"}}, "", "access is empty"},
+		{"access that there is not", rules("allow c 1:3 rx"), "c 1:3 r", ""},
+		{"only access that there is not", rules("allow c 1:3 xa"), "", "rwm"},
+		{"no access", []specs.LinuxDeviceCgroup{{Allow: true, Type: "c"}}, "", "none of the letters"},
 		{"type", rules("allow p 1:3 r"), "", "type"},
 		{"long type", rules("allow char 1:3 r"), "", "type"},
 		{"negative", []specs.LinuxDeviceCgroup{{Type: "c", Major: ptr(int64(-2)), Access: "r"}}, "", "major -2"},
@@ -117,7 +118,7 @@ func TestCompileDevices(t *testing.T) {
 		{"a denied default device stays allowed", rules("deny c 1:3 rwm"), nil, defaults, ""},
 		{"everything but disks", rules("allow a *:* rwm", "deny b 8:* rwm"), nil, "all but b 8:* rw", ""},
 		{"the default devices are in a denial", rules("allow a *:* rwm", "deny c 1:* rwm"), nil, "", "denies c 1:3 rwm"},
-		{"the field is named", rules("deny a *:* rwm", "allow c 1:3 rwx"), nil, "", "linux.resources.devices[1]"},
+		{"the field is named", rules("deny a *:* rwm", "allow c 1:3 x"), nil, "", "linux.resources.devices[1]"},
 	} {
 		l, err := compileDevices(tc.rules, tc.devices)
 		switch {
@@ -307,7 +308,7 @@ func TestOrderDevices(t *testing.T) {
 	if l, err := orderDevices(rules("deny c 1:3 rwm", "allow a *:* rwm", "allow b 8:0 r"), nil); err != nil || !l.allowed || len(l.rules) != 0 {
 		t.Errorf("all are allowed, and yet there are rules: %+v, %v", l, err)
 	}
-	if _, err := orderDevices(rules("deny a *:* rwm", "allow c 1:3 rwx"), nil); err == nil || !strings.Contains(err.Error(), "linux.resources.devices[1]") {
+	if _, err := orderDevices(rules("deny a *:* rwm", "allow c 1:3 x"), nil); err == nil || !strings.Contains(err.Error(), "linux.resources.devices[1]") {
 		t.Errorf("the field is not named: %v", err)
 	}
 }
