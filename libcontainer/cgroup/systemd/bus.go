@@ -215,9 +215,6 @@ func scopeProperties(u Unit, pid int) []Property {
 		{"Delegate", true},
 		// Else it would be stopped early at shutdown, before the engine.
 		{"DefaultDependencies", false},
-		// A scope that failed, as after an OOM kill, goes without being
-		// asked, and its name is free again.
-		{"CollectMode", "inactive-or-failed"},
 		{"CPUAccounting", true},
 		{"IOAccounting", true},
 		{"MemoryAccounting", true},

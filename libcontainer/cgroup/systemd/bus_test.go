@@ -144,7 +144,7 @@ var testUnit = Unit{Name: "rung-c.scope", Slice: "a-b.slice", Container: "c"}
 
 func TestStartScope(t *testing.T) {
 	f := newFake(t, healthy("done"))
-	if err := f.dial().StartScope(testUnit, 42, []Property{{"CollectMode", "inactive"}}); err != nil {
+	if err := f.dial().StartScope(testUnit, 42, []Property{{"CollectMode", "inactive-or-failed"}, {"Delegate", false}}); err != nil {
 		t.Fatal(err)
 	}
 	if want := []string{"bus.Hello", "bus.AddMatch", "StartTransientUnit"}; !reflect.DeepEqual(f.calls, want) {
@@ -161,8 +161,8 @@ func TestStartScope(t *testing.T) {
 	for _, p := range body[2].([][]any) {
 		got[p[0].(string)] = p[1].(dbus.Variant).Value() // the last one counts
 	}
-	want := map[string]any{"Description": "rung container c", "Slice": "a-b.slice", "PIDs": []uint32{42}, "Delegate": true, "DefaultDependencies": false,
-		"CollectMode": "inactive", "CPUAccounting": true, "IOAccounting": true, "MemoryAccounting": true, "TasksAccounting": true}
+	want := map[string]any{"Description": "rung container c", "Slice": "a-b.slice", "PIDs": []uint32{42}, "Delegate": false, "DefaultDependencies": false,
+		"CollectMode": "inactive-or-failed", "CPUAccounting": true, "IOAccounting": true, "MemoryAccounting": true, "TasksAccounting": true}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("properties:\n got %v\nwant %v", got, want)
 	}
