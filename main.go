@@ -137,7 +137,7 @@ func called(args []string) string {
 func app(only string) *cli.Command {
 	root := &cli.Command{
 		Name:            string(self),
-		Usage:           "run containers from OCI bundles",
+		Usage:           "Open Container Initiative runtime: runs containers from bundles",
 		Description:     description,
 		Version:         version,
 		HideVersion:     false,

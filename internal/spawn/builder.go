@@ -132,7 +132,7 @@ func (b *builder) build(writeEnd *os.File) ([]op, error) {
 	r := b.req
 	last := 3 + r.Preserve + len(r.Files) // report pipe; the program is last+1
 	b.reportFD = uintptr(last)
-	b.add(opFirst, "clone the init process", "", unix.SYS_CLONE3, uintptr(unsafe.Pointer(&b.first)), cloneArgsSize)
+	b.add(opFirst, "clone the process", "", unix.SYS_CLONE3, uintptr(unsafe.Pointer(&b.first)), cloneArgsSize)
 	// It has to be the first, see cloneAndRun, but where credentials change: who
 	// cannot be dumped does not own its files in /proc.
 	if !b.newUser && !b.joinUser {

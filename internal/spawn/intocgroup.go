@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// enterCgroup is what a process is doing that writes itself into a cgroup.
-const enterCgroup = "enter the cgroup"
+// enterCgroup is what a process is doing that enters its cgroup, in runc's words.
+const enterCgroup = "adding pid of the process to cgroups"
 
 // startOutside is the second try after clone3 has failed with err: where that may
 // be due to CLONE_INTO_CGROUP, the process is born where rung is, and enters the

@@ -348,7 +348,7 @@ func (b *builder) clone(ops []op) (pid, pidFD int, err error) {
 		return 0, 0, err
 	}
 	if errno != 0 {
-		return 0, 0, &errdefs.Error{Doing: "clone the init process", Err: errno, Hint: cloneHint(errno, b.req.CgroupFD >= 0)}
+		return 0, 0, b.cloneError(errno)
 	}
 	return int(n), int(b.pidFD), nil
 }
@@ -378,13 +378,16 @@ func keepDumpable() func() {
 	}
 }
 
-// cloneHint says what an error of clone3 comes from.
-func cloneHint(errno error, intoCgroup bool) string {
-	if intoCgroup {
-		if hint := cgroupHint(errno); hint != "" {
-			return hint
-		}
+// cloneError is the error of a clone3 that failed.
+func (b *builder) cloneError(errno error) error {
+	if hint := cgroupHint(errno); hint != "" && b.req.CgroupFD >= 0 {
+		return &errdefs.Error{Doing: enterCgroup, Field: "linux.cgroupsPath", Err: errno, Hint: hint}
 	}
+	return &errdefs.Error{Doing: "clone the process", Err: errno, Hint: cloneHint(errno)}
+}
+
+// cloneHint says what an error of clone3 comes from, but for a cgroup.
+func cloneHint(errno error) string {
 	switch {
 	case errors.Is(errno, unix.EPERM):
 		return "making namespaces needs root (CAP_SYS_ADMIN), or a user namespace that the host lets everybody make"

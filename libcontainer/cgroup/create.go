@@ -188,7 +188,7 @@ func (m *Manager) checkFolder(dir string) error {
 		return &errdefs.Error{
 			Doing: "use the existing cgroup " + dir,
 			Field: fieldPath,
-			Err:   fmt.Errorf("it is not empty: %s", listPids(pids)),
+			Err:   fmt.Errorf("container's cgroup is not empty: %s", listPids(pids)),
 			Hint:  "give each container a cgroup of its own, or end what is left in this one",
 		}
 	}
@@ -248,7 +248,7 @@ func refuseFrozen(dir string, frozen bool) error {
 	return &errdefs.Error{
 		Doing: "use the cgroup " + dir,
 		Field: fieldPath,
-		Err:   errors.New("it is frozen, so that a container in it would never start"),
+		Err:   errors.New("container's cgroup unexpectedly frozen: what is in it would never start"),
 		Hint:  "thaw it or the cgroup above it that is frozen, such as " + path.Dir(dir),
 	}
 }

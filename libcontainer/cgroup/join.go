@@ -79,26 +79,26 @@ func (m *Manager) JoinRunning(init int) (*Join, error) {
 // error.
 func (m *Manager) JoinBelow(below map[string]string) (*Join, error) {
 	dirs := make([]string, len(m.dirs))
-	used := 0
+	known := map[string]bool{"": true}
 	for i, f := range m.rec.Folders {
 		sub := below[""]
 		for controller := range strings.SplitSeq(f.Controllers, ",") {
 			if s, ok := below[controller]; ok && controller != "" {
 				sub = s
-				used++
+				known[controller] = true
 			}
 		}
 		clean := path.Join(m.dirs[i], sub)
 		if clean != m.dirs[i] && !strings.HasPrefix(clean, m.dirs[i]+"/") {
-			return nil, errdefs.Doing(errors.New("it is not below the container's cgroup"), "join the cgroup "+quote(sub))
+			return nil, errdefs.Doing(errors.New("bad sub cgroup path: it leads out of the container's cgroup"), "join the cgroup "+quote(sub))
 		}
 		dirs[i] = clean
 	}
-	if _, ok := below[""]; ok {
-		used++
-	}
-	if used < len(below) {
-		return nil, errdefs.Doing(errors.New("a controller is named that the container has no cgroup of"), "join a cgroup below the container's")
+	for _, controller := range sortedKeys(below) {
+		if !known[controller] {
+			return nil, errdefs.Doing(errors.New("unknown controller "+quote(controller)+": the container has no cgroup of it"),
+				"join a cgroup below the container's")
+		}
 	}
 	return m.join(dirs)
 }
@@ -109,7 +109,7 @@ func (m *Manager) join(dirs []string) (*Join, error) {
 	for i, f := range m.rec.Folders {
 		if err := j.open(f, dirs[i]); err != nil {
 			j.Close()
-			return nil, &errdefs.Error{Doing: "open the cgroup " + dirs[i], Field: fieldPath, Err: err}
+			return nil, &errdefs.Error{Doing: "adding pid of the process to cgroups: open " + dirs[i], Field: fieldPath, Err: err}
 		}
 	}
 	if m.rec.Bus != "" && !reachable(m.rec.Folders[0].Mount, dirs[0]) {

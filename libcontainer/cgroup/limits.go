@@ -126,7 +126,7 @@ func (m *Manager) setRdma(devices map[string]specs.LinuxRdma) error {
 // A value of several lines is written line by line, as the kernel wants it.
 func (m *Manager) setUnified(files map[string]string) error {
 	if len(files) > 0 && !m.v2() {
-		return errdefs.Field("linux.resources.unified", "needs cgroup v2, and this host has v1").
+		return errdefs.Field("linux.resources.unified", "invalid configuration: it needs cgroup v2, and this host has v1").
 			WithHint("boot with systemd.unified_cgroup_hierarchy=1, or leave the field out")
 	}
 	for _, file := range sortedKeys(files) {

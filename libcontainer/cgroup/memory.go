@@ -221,9 +221,9 @@ func (m *Manager) checkUsage(mem *specs.LinuxMemory, memory, swap int64) error {
 		return nil
 	}
 	for _, l := range [...]struct {
-		field string
-		bytes int64
-	}{{"memory.limit", memory}, {"memory.swap", swap}} {
+		field, name string
+		bytes       int64
+	}{{"memory.swap", "memory+swap", swap}, {"memory.limit", "memory", memory}} {
 		if l.bytes <= 0 {
 			continue
 		}
@@ -234,7 +234,7 @@ func (m *Manager) checkUsage(mem *specs.LinuxMemory, memory, swap int64) error {
 		}
 		if ok && l.bytes <= usage {
 			return &errdefs.Error{
-				Doing: "set the limit to " + itoa(l.bytes),
+				Doing: "rejecting " + l.name + " limit of " + itoa(l.bytes) + " bytes",
 				Field: "linux.resources." + l.field,
 				Err:   unix.EBUSY,
 				Hint:  "the processes of the container use " + itoa(usage) + " bytes already",

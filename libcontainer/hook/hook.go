@@ -10,6 +10,8 @@ package hook
 import (
 	"context"
 	"errors"
+	"strconv"
+	"strings"
 	"time"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -63,9 +65,12 @@ func newRunner(field string, state *specs.State, out Output) *runner {
 	return r
 }
 
-// run runs one hook and wraps its error.
+// run runs one hook and wraps its error, which begins as runc's does.
 func (r *runner) run(ctx context.Context, h *specs.Hook, index int) error {
-	e := &errdefs.Error{Doing: "run the hook " + h.Path, Field: jsonfield.Index(r.field, index)}
+	e := &errdefs.Error{
+		Doing: "error running " + strings.TrimPrefix(r.field, "hooks.") + " hook #" + strconv.Itoa(index) + ": " + h.Path,
+		Field: jsonfield.Index(r.field, index),
+	}
 	var timeout time.Duration
 	if h.Timeout != nil {
 		if *h.Timeout <= 0 {

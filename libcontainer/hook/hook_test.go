@@ -149,13 +149,13 @@ func TestRunFailures(t *testing.T) {
 		field string
 		text  []string
 	}{
-		{"status", sh("exit 3"), nil, "", []string{"run the hook /bin/sh", "exit status 3"}},
+		{"status", sh("exit 3"), nil, "", []string{"error running createRuntime hook #1: /bin/sh (hooks.createRuntime[1]): ", "exit status 3"}},
 		{"stderr", sh("echo out; echo one >&2; echo two >&2; exit 1"), nil, "", []string{`exit status 1, stderr: "one\ntwo"`}},
 		{"stdout", sh("echo said; exit 1"), nil, "", []string{`stdout: "said"`}},
 		{"last lines", sh("for i in 1 2 3 4 5 6 7; do echo $i >&2; done; exit 1"), nil, "", []string{`stderr: "3\n4\n5\n6\n7"`}},
 		{"terminal escapes", sh(`printf '\033[2Jx' >&2; exit 1`), nil, "", []string{`"\x1b[2Jx"`}},
 		{"signal", sh("kill -9 $$"), nil, "", []string{"signal 9 (killed)"}},
-		{"missing", specs.Hook{Path: "/nonsense/hook"}, unix.ENOENT, "", []string{"run the hook /nonsense/hook", "missing"}},
+		{"missing", specs.Hook{Path: "/nonsense/hook"}, unix.ENOENT, "", []string{"hook #1: /nonsense/hook", "missing"}},
 		{"not executable", specs.Hook{Path: write("plain", "#!/bin/sh\n", 0o644)}, unix.EACCES, "", []string{"must be executable"}},
 		{"no program", specs.Hook{Path: write("text", "echo\n", 0o755)}, unix.ENOEXEC, "", []string{"without #!"}},
 		{"no interpreter", specs.Hook{Path: write("orphan", "#!/nonsense/sh\n", 0o755)}, unix.ENOENT, "", []string{"interpreter"}},

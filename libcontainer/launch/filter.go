@@ -1,6 +1,7 @@
 package launch
 
 import (
+	"fmt"
 	"os"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -95,7 +96,7 @@ func (c *creation) handListener(fr *handshake.Frame) error {
 		State:    c.listenerState(),
 	})
 	if err != nil {
-		return &errdefs.Error{Doing: "hand the listener to the seccomp agent at " + to.ListenerPath, Field: "linux.seccomp.listenerPath", Err: err}
+		return &errdefs.Error{Doing: "hand the listener to " + to.ListenerPath, Field: "linux.seccomp.listenerPath", Err: err}
 	}
 	return c.lost(c.conn.Send(handshake.KindListenerTaken, nil))
 }
@@ -116,7 +117,7 @@ func sendListener(path string, fd int, st *specs.ContainerProcessState) error {
 	}
 	defer unix.Close(sock)
 	if err := unix.Connect(sock, &unix.SockaddrUnix{Name: path}); err != nil {
-		return os.NewSyscallError("connect", err)
+		return fmt.Errorf("failed to connect with seccomp agent: %w", err)
 	}
 	data := jsonfield.Marshal(st)
 	n, err := unix.SendmsgN(sock, data, unix.UnixRights(fd), nil, unix.MSG_NOSIGNAL)

@@ -96,8 +96,12 @@ func (c *Caps) limit(permitted, inheritable capSet) (warnings []string) {
 	// its inheritable set only what it is permitted; and none may add what
 	// its bounding set has not.
 	leaveOut(&c.inheritable, inheritable|permitted&c.bounding, "inheritable", "not in the bounding set, or not available to rung here")
-	// runc warns of these too, when raising them fails.
-	leaveOut(&c.ambient, c.permitted&c.inheritable, "ambient", "not in both the permitted and the inheritable set")
+	// runc warns of these too, one by one, when raising them fails.
+	for out := c.ambient &^ (c.permitted & c.inheritable) &^ said; out != 0; out &= out - 1 {
+		warnings = append(warnings, "process.capabilities.ambient: can't raise ambient capability "+(out&-out).String()+
+			": it is not in both the permitted and the inheritable set")
+	}
+	c.ambient &= c.permitted & c.inheritable
 	return warnings
 }
 

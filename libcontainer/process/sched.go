@@ -109,7 +109,7 @@ func schedulerHint(err error, s *specs.Scheduler) string {
 	deadline := s.Policy == specs.SchedDeadline
 	switch {
 	case err == unix.EPERM && deadline:
-		return "SCHED_DEADLINE needs CAP_SYS_NICE, and cannot be combined with a cpuset (linux.resources.cpu.cpus) that is not exclusive"
+		return "SCHED_DEADLINE needs CAP_SYS_NICE, and this process scheduler can't be used together with AllowedCPUs, a cpuset (linux.resources.cpu.cpus) that is not exclusive"
 	case err == unix.EPERM && (s.Policy == specs.SchedFIFO || s.Policy == specs.SchedRR):
 		return "it needs CAP_SYS_NICE and, on cgroup v1, a real-time share: set linux.resources.cpu.realtimeRuntime"
 	case err == unix.EPERM:

@@ -103,7 +103,7 @@ func TestCaps(t *testing.T) {
 		{
 			name: "ambient alone", in: specs.LinuxCapabilities{Bounding: three, Permitted: three, Ambient: []string{bind}},
 			bnd: all, prm: all,
-			warnings: []string{"process.capabilities.ambient: leaving out CAP_NET_BIND_SERVICE"},
+			warnings: []string{"process.capabilities.ambient: can't raise ambient capability CAP_NET_BIND_SERVICE"},
 		},
 		{
 			name: "effective without permitted", in: specs.LinuxCapabilities{Bounding: three, Effective: three, Permitted: []string{kill}},

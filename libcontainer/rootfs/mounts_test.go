@@ -136,14 +136,14 @@ func TestProcErrors(t *testing.T) {
 			setup: func(t *testing.T) { link(t, "/a", "/proc/self/root") }, field: "mounts[1].destination", errno: unix.ELOOP},
 		{name: "/proc is a symlink", mounts: []specs.Mount{proc()},
 			setup: func(t *testing.T) { must(t, os.Mkdir(root+"/x", 0o755)); link(t, "/proc", "/x") },
-			field: "mounts[0].destination", text: "ordinary folder", errno: unix.ENOTDIR},
+			field: "mounts[0].destination", text: "ordinary directory", errno: unix.ENOTDIR},
 		{name: "/proc is a dangling symlink", mounts: []specs.Mount{proc()},
 			setup: func(t *testing.T) { link(t, "/proc", "/x") },
-			field: "mounts[0].destination", text: "ordinary folder", errno: unix.ENOTDIR},
+			field: "mounts[0].destination", text: "ordinary directory", errno: unix.ENOTDIR},
 		{name: "/sys is a symlink", mounts: []specs.Mount{{Destination: "/sys", Type: "sysfs"}},
-			setup: func(t *testing.T) { link(t, "/sys", "proc") }, field: "mounts[0].destination", text: "ordinary folder"},
+			setup: func(t *testing.T) { link(t, "/sys", "proc") }, field: "mounts[0].destination", text: "ordinary directory"},
 		{name: "/sys is a file", mounts: []specs.Mount{{Destination: "/sys", Type: "sysfs"}},
-			setup: func(t *testing.T) { write(t, root+"/sys", "") }, field: "mounts[0].destination", text: "ordinary folder"},
+			setup: func(t *testing.T) { write(t, root+"/sys", "") }, field: "mounts[0].destination", text: "ordinary directory"},
 	} {
 		c.check(t)
 	}

@@ -31,8 +31,8 @@ func (r *Rootfs) ordinaryFolder(e *entry) error {
 	case unix.ENOTDIR:
 		return &errdefs.Error{
 			Doing: e.doing(), Field: e.field() + ".destination",
-			Err:  &reason{"the destination of a " + e.Type + " must be an ordinary folder, not a symlink or a file", err},
-			Hint: "make " + e.dest + " a folder in the image",
+			Err:  &reason{e.Type + " must be mounted on ordinary directory, not on a symlink or a file", err},
+			Hint: "make " + e.dest + " a directory in the image",
 		}
 	}
 	return e.fail(".destination", err)
