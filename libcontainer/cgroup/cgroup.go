@@ -228,7 +228,7 @@ func Load(r Record) (*Manager, error) {
 	case r.Driver == DriverNone && len(r.Folders) == 0:
 	case r.Driver == DriverSystemd && r.Unit != "" && len(r.Folders) == 1 && r.Version == V2:
 	case r.Driver == DriverSystemd || r.Driver == DriverNone:
-		return nil, errdefs.Doing(errors.New("it is none of the cgroup driver "+r.Driver), "load the cgroup record")
+		return nil, errdefs.Doing(errors.New("its parts do not belong to a container of the cgroup driver "+r.Driver), "load the cgroup record")
 	default:
 		return nil, errdefs.Doing(errors.New("unknown cgroup driver "+r.Driver), "load the cgroup record")
 	}
