@@ -58,7 +58,7 @@ func (v *validator) resourcesAt(r *specs.LinuxResources, prefix string) error {
 			return bad(jsonfield.Key(prefix+"rdma", device), "must limit hcaHandles, hcaObjects or both")
 		}
 	}
-	return checkUnified(prefix+"unified", r.Unified)
+	return v.unified(prefix+"unified", r.Unified)
 }
 
 func (v *validator) deviceRule(field string, rule *specs.LinuxDeviceCgroup) error {
@@ -184,12 +184,12 @@ func checkHugepages(field string, limits []specs.LinuxHugepageLimit) error {
 	return nil
 }
 
-// checkUnified checks that the keys are names of files in a cgroup's folder,
+// unified checks that the keys are names of files in a cgroup's folder,
 // and not paths that lead out of it, and that the files are limits: a write to
 // one that moves, stops or ends processes would hit the container's init before
 // it runs the program, or put processes of the host where they are ended with
 // the container.
-func checkUnified(field string, unified map[string]string) error {
+func (v *validator) unified(field string, unified map[string]string) error {
 	for _, key := range slices.Sorted(maps.Keys(unified)) {
 		at := jsonfield.Key(field, key)
 		if !strings.Contains(strings.Trim(key, "."), ".") || strings.ContainsAny(key, "/\x00") {
@@ -202,6 +202,9 @@ func checkUnified(field string, unified map[string]string) error {
 		if err := noNUL(at, unified[key]); err != nil {
 			return err
 		}
+	}
+	if strings.TrimSpace(unified["cpu.idle"]) == "1" && unified["cpu.weight"] != "" {
+		v.warn(jsonfield.Key(field, "cpu.weight"), "has no effect while cpu.idle is 1: unable to apply both")
 	}
 	return nil
 }

@@ -346,6 +346,8 @@ func TestWarnings(t *testing.T) {
 			`linux.resources.devices[1].access: consists of r, w and m; what else there is in "rwa" is ignored`}},
 		{`{"linux": {"resources": {"cpu": {"shares": 200, "idle": 1}}}}`, []string{
 			`linux.resources.cpu.shares: has no effect while idle is 1: unable to apply both`}},
+		{`{"linux": {"resources": {"unified": {"cpu.idle": "1", "cpu.weight": "8"}}}}`, []string{
+			`linux.resources.unified["cpu.weight"]: has no effect while cpu.idle is 1: unable to apply both`}},
 		{`{"linux": {"resources": {"memory": {"kernel": 1, "kernelTCP": 1}}}}`, []string{
 			`linux.resources.memory.kernel: is ignored: limits on kernel memory are obsolete`,
 			`linux.resources.memory.kernelTCP: is ignored: limits on kernel memory are obsolete`}},

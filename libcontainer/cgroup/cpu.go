@@ -31,8 +31,10 @@ func (m *Manager) setCPU(c *specs.LinuxCPU) error {
 		}
 	}
 	if c.Shares != nil && *c.Shares != 0 {
-		if err := m.endIdle(c); err != nil {
-			return err
+		if c.Idle == nil {
+			if err := m.endIdle("cpu.shares"); err != nil {
+				return err
+			}
 		}
 		if err := m.setShares(*c.Shares); err != nil {
 			return err
@@ -52,17 +54,17 @@ func (m *Manager) setCPU(c *specs.LinuxCPU) error {
 	return m.setRealtime(c)
 }
 
-// endIdle ends cpu.idle for a weight that is about to be set. It does so with the
+// endIdle ends cpu.idle for a weight, of a field, that is about to be set. It does so with the
 // systemd driver only, as runc: systemd has idleness as a weight of its own (252),
 // which another weight takes the place of.
-func (m *Manager) endIdle(c *specs.LinuxCPU) error {
-	if m.unit == nil || m.creating || c.Idle != nil {
+func (m *Manager) endIdle(field string) error {
+	if m.unit == nil || m.creating {
 		return nil
 	}
 	if now, err := m.read("cpu", "cpu.idle"); err != nil || now != "1" {
 		return nil // where there is no such file, nothing is idle
 	}
-	return m.apply(limit{"cpu.shares", "cpu", "cpu.idle", "0"})
+	return m.apply(limit{field, "cpu", "cpu.idle", "0"})
 }
 
 // setShares sets the relative weight.

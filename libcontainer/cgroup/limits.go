@@ -140,6 +140,14 @@ func (m *Manager) setUnified(files map[string]string) error {
 		if err := m.checkUnified(file, files[file]); err != nil {
 			return err
 		}
+		if file == "cpu.weight" {
+			if strings.TrimSpace(files["cpu.idle"]) == "1" {
+				continue // bundle.Validate has warned: the kernel takes no weight now.
+			}
+			if err := m.endIdle("unified." + file); err != nil {
+				return err
+			}
+		}
 		for line := range strings.Lines(files[file]) {
 			l := limit{"unified." + file, controller, file, strings.TrimSuffix(line, "\n")}
 			if err := m.apply(l); err != nil {

@@ -232,6 +232,14 @@ limits() {
 	equal "1 idle" "$(value cpu.idle) $(property CPUWeight)"
 	rung update --cpu-share 512 "$CT"
 	equal "0 $(property CPUWeight)" "$(value cpu.idle) $(value cpu.weight)"
+
+	echo '{"unified": {"cpu.idle": "1", "cpu.weight": "8"}}' >"$WORK/idle"
+	rung update --resources "$WORK/idle" "$CT"
+	says "cpu.weight" "unable to apply both"
+	equal "1 idle" "$(value cpu.idle) $(property CPUWeight)"
+	echo '{"unified": {"cpu.weight": "8"}}' >"$WORK/busy"
+	rung update --resources "$WORK/busy" "$CT"
+	equal "0 8 8" "$(value cpu.idle) $(value cpu.weight) $(property CPUWeight)"
 	delete --force
 }
 
