@@ -304,10 +304,10 @@ disk() {
 		--argjson a "${DEVICE%:*}" --argjson b "${DEVICE#*:}"
 	running
 	equal "default 333
-$DEVICE 700" "$(<"$TRACK/$CT/io.bfq.weight")"
+$DEVICE 700" "$(cgroup_value io io.bfq.weight)"
 	# The kernel takes a new default for all devices.
 	rung update --blkio-weight 500 "$CT"
-	equal "default 500" "$(<"$TRACK/$CT/io.bfq.weight")"
+	equal "default 500" "$(cgroup_value io io.bfq.weight)"
 	delete --force
 	echo "$before" >"$scheduler"
 }
@@ -318,14 +318,14 @@ $DEVICE 700" "$(<"$TRACK/$CT/io.bfq.weight")"
 	disk
 	local latency=false
 	running
-	[[ ! -e $TRACK/$CT/io.latency ]] || latency=true
+	[[ ! -e $(cgroup_dir io)/io.latency ]] || latency=true
 	delete --force
 	config '.linux.resources.unified = {"io.max": ($d + " wiops=120")} |
 		if $latency then .linux.resources.unified["io.latency"] = ($d + " target=20000") else . end' \
 		--arg d "$DEVICE" --argjson latency $latency
 	running
-	equal "$DEVICE rbps=max wbps=max riops=max wiops=120" "$(<"$TRACK/$CT/io.max")"
-	! $latency || equal "$DEVICE target=20000" "$(<"$TRACK/$CT/io.latency")"
+	equal "$DEVICE rbps=max wbps=max riops=max wiops=120" "$(cgroup_value io io.max)"
+	! $latency || equal "$DEVICE target=20000" "$(cgroup_value io io.latency)"
 	delete --force
 }
 
