@@ -108,7 +108,33 @@ func TestHostilePasswd(t *testing.T) {
 				}
 				return nil
 			})
+			fd, err := unix.Open(root, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+			must(t, err)
+			defer unix.Close(fd)
+			if got := homeOf(1, fd); got != tt.want {
+				t.Errorf("below a folder: got %q, want %q", got, tt.want)
+			}
 		})
+	}
+}
+
+// What is no regular file is not opened: the driver of a device may act on that.
+func TestPasswdNotOpened(t *testing.T) {
+	root := t.TempDir()
+	must(t, os.Mkdir(root+"/etc", 0o755), unix.Mkfifo(root+"/etc/passwd", 0o644))
+	dir, err := unix.Open(root, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	must(t, err)
+	defer unix.Close(dir)
+	watch, err := unix.InotifyInit1(unix.IN_NONBLOCK | unix.IN_CLOEXEC)
+	must(t, err)
+	defer unix.Close(watch)
+	_, err = unix.InotifyAddWatch(watch, root+"/etc/passwd", unix.IN_OPEN)
+	must(t, err)
+	if got := homeOf(1, dir); got != "/" {
+		t.Errorf("got %q", got)
+	}
+	if n, err := unix.Read(watch, make([]byte, 512)); err != unix.EAGAIN {
+		t.Errorf("it was opened: %d bytes of events, %v", n, err)
 	}
 }
 

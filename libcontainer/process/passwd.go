@@ -30,25 +30,66 @@ func homeOf(uid uint32, root int) string {
 // openRegular opens a file of the image for reading if it is a regular one,
 // and returns -1 if not. Symbolic links are followed, as the root is the
 // container's and some images have them here, but not those of procfs, which
-// lead out of it. A fifo does not block.
+// lead out of it.
+//
+// A device is not even opened, as its driver may act on that: a watchdog begins
+// to run. Where root is a folder, the caller is a process of the host that no
+// device rules hold, and the container may run and exchange the file meanwhile:
+// what was looked at is what is opened.
 func openRegular(root int, path string) int {
-	how := unix.OpenHow{
-		Flags:   unix.O_RDONLY | unix.O_NONBLOCK | unix.O_NOCTTY | unix.O_CLOEXEC,
-		Resolve: unix.RESOLVE_NO_MAGICLINKS,
-	}
+	how := unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: unix.RESOLVE_NO_MAGICLINKS}
 	if root != unix.AT_FDCWD {
 		how.Resolve |= unix.RESOLVE_IN_ROOT
 	}
+	found, err := unix.Openat2(root, path, &how)
+	if err != nil {
+		return -1
+	}
+	defer unix.Close(found)
+	if !regular(found) {
+		return -1
+	}
+	if root != unix.AT_FDCWD {
+		return reopen(found)
+	}
+	how.Flags = readOnly
 	fd, err := unix.Openat2(root, path, &how)
 	if err != nil {
 		return -1
 	}
-	var st unix.Stat_t
-	if err := unix.Fstat(fd, &st); err != nil || st.Mode&unix.S_IFMT != unix.S_IFREG {
+	if !regular(fd) {
 		unix.Close(fd)
 		return -1
 	}
 	return fd
+}
+
+// readOnly does not block on a fifo, nor take a terminal.
+const readOnly = unix.O_RDONLY | unix.O_NONBLOCK | unix.O_NOCTTY | unix.O_CLOEXEC
+
+func regular(fd int) bool {
+	var st unix.Stat_t
+	return unix.Fstat(fd, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFREG
+}
+
+// reopen opens for reading what fd, of O_PATH, refers to, and returns -1 if it
+// cannot. /proc is the host's.
+func reopen(fd int) int {
+	p, err := OpenProc()
+	if err != nil {
+		return -1
+	}
+	defer p.Close()
+	own, err := p.open("thread-self/fd", unix.O_RDONLY|unix.O_DIRECTORY)
+	if err != nil {
+		return -1
+	}
+	defer unix.Close(own)
+	again, err := unix.Openat(own, strconv.Itoa(fd), readOnly, 0)
+	if err != nil {
+		return -1
+	}
+	return again
 }
 
 // scanPasswd reads passwd(5) with read, which returns 0 at the end, and returns
