@@ -65,7 +65,7 @@ func (f *foreground) serve(which int) int {
 	}
 	drained := make(chan struct{})
 	go func() {
-		console.Copy(f.master, os.Stdin, os.Stdout, f.pidfd)
+		console.Copy(f.master, os.Stdin, console.Output{File: os.Stdout}, f.pidfd)
 		close(drained)
 	}()
 	status := f.wait(which)

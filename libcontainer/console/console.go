@@ -95,6 +95,9 @@ func LineFeeds(master, out *os.File) error {
 // hold rung. That no process has the terminal open is not the end: systemd, as
 // an init, opens it for each message, and would wait for ever where nobody reads
 // them.
+//
+// If nobody reads out any more, what the container writes is thrown away: it must
+// not wait for a reader that is gone, nor rung end before it has cleared up.
 func Copy(master *os.File, in io.Reader, out io.Writer, ended *os.File) {
 	go func() {
 		// Ends with the process at the latest: a read of a terminal
@@ -105,6 +108,7 @@ func Copy(master *os.File, in io.Reader, out io.Writer, ended *os.File) {
 	fds := []unix.PollFd{{Fd: int32(master.Fd()), Events: unix.POLLIN}, {Fd: int32(ended.Fd()), Events: unix.POLLIN}}
 	closed := hangup{fds: fds, epoll: -1}
 	defer closed.close()
+	listening := true
 	for {
 		if _, err := unix.Poll(fds, -1); err != nil {
 			if errors.Is(err, unix.EINTR) {
@@ -126,11 +130,37 @@ func Copy(master *os.File, in io.Reader, out io.Writer, ended *os.File) {
 		case n <= 0 || err != nil:
 			return
 		default:
-			if _, err := out.Write(buf[:n]); err != nil {
-				return
+			if listening {
+				_, err := out.Write(buf[:n])
+				listening = err == nil
 			}
 		}
 	}
+}
+
+// Output writes to a standard stream. To do so with os.File ends the program where
+// nobody reads that any more (package signal, "SIGPIPE").
+type Output struct{ File *os.File }
+
+// Write writes all of data.
+func (o Output) Write(data []byte) (written int, err error) {
+	fd := int(o.File.Fd())
+	for written < len(data) {
+		n, err := unix.Write(fd, data[written:])
+		switch {
+		case errors.Is(err, unix.EINTR):
+		case errors.Is(err, unix.EAGAIN):
+			// Somebody else has made it non-blocking.
+			if _, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}, -1); err != nil && !errors.Is(err, unix.EINTR) {
+				return written, os.NewSyscallError("poll", err)
+			}
+		case err != nil:
+			return written, os.NewSyscallError("write", err)
+		default:
+			written += n
+		}
+	}
+	return written, nil
 }
 
 // hangup waits on descriptors of which the first has hung up. poll(2) would

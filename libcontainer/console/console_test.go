@@ -310,7 +310,8 @@ func TestCopyEnded(t *testing.T) {
 	}
 }
 
-// TestCopyNoReader has standard output be closed: there is nobody to copy for.
+// TestCopyNoReader has standard output be closed: the program, which writes more
+// than a terminal holds, does not wait, and Copy returns when that has ended.
 func TestCopyNoReader(t *testing.T) {
 	master, slave := terminal(t)
 	plain(t, slave)
@@ -325,14 +326,14 @@ func TestCopyNoReader(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer endedRead.Close()
-	defer endedWrite.Close()
-	if _, err := slave.WriteString("x"); err != nil {
-		t.Fatal(err)
-	}
 	done := make(chan struct{})
 	go func() {
-		Copy(master, strings.NewReader(""), w, endedRead)
+		Copy(master, strings.NewReader(""), Output{w}, endedRead)
 		close(done)
 	}()
+	if _, err := slave.WriteString(strings.Repeat("x", 1<<18)); err != nil {
+		t.Fatal(err)
+	}
+	endedWrite.Close()
 	(&copying{done: done}).wait(t)
 }

@@ -333,3 +333,11 @@ on a terminal"
 	run_ct
 	equal $'again\nand again' "$out"
 }
+
+@test "run: where nobody reads the output any more, the program goes on to its end, and nothing is left" {
+	shell 'echo first; head -c 300000 /dev/zero | tr "\\0" x; echo done >/tmp/end'
+	line=$(timeout -k 2 "$PATIENCE" "$RUNG" --root "$ROOT" "${DRIVER[@]}" run --bundle "$BUNDLE" "$CT" </dev/null 3>&- 9>&- | head -n 1)
+	equal first "${line%$'\r'}"
+	equal "done" "$(<"$ROOTFS/tmp/end")"
+	[[ ! -e $ROOT/$CT ]]
+}
