@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"os/signal"
+	"slices"
 	"sync"
 	"time"
 
@@ -12,7 +13,8 @@ import (
 )
 
 // relay passes the signals that rung gets on to a container's init process.
-// Until that is there, those that mean "stop" end its creation.
+// Until that is attached, those that mean "stop" end its creation, and the others
+// wait.
 //
 // To enable one signal takes the Go runtime two hand-overs between threads,
 // and there are 60 of them, so each is enabled when it begins to matter: those
@@ -103,9 +105,14 @@ func (r *relay) attach(pidfd *os.File, resize func()) {
 	}()
 }
 
+// stopSignals are those that end a creation.
+var stopSignals = []unix.Signal{unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT}
+
 // enableStop enables what ends a creation.
 func (r *relay) enableStop() {
-	signal.Notify(r.ch, unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT)
+	for _, sig := range stopSignals {
+		signal.Notify(r.ch, sig)
+	}
 }
 
 // enableCommon enables what people and engines send to programs.
@@ -147,12 +154,12 @@ func (r *relay) handle(sig unix.Signal) {
 		r.forward(sig)
 	case sig == unix.SIGWINCH:
 		// attach looks at the size itself.
-	case sig == unix.SIGCONT:
-		// No reason to end anything, but the program may run already.
-		r.pending = append(r.pending, sig)
 	default:
+		// The program may run already.
 		r.pending = append(r.pending, sig)
-		r.cancel(errors.New("interrupted by " + unix.SignalName(sig)))
+		if slices.Contains(stopSignals, sig) {
+			r.cancel(errors.New("interrupted by " + unix.SignalName(sig)))
+		}
 	}
 }
 

@@ -178,6 +178,23 @@ func TestResizeSignal(t *testing.T) {
 	}
 }
 
+// TestSignalWaits has signals come while the container is made that do not mean
+// "stop": Ctrl-Z, say, is for the program.
+func TestSignalWaits(t *testing.T) {
+	for _, sig := range []unix.Signal{unix.SIGUSR1, unix.SIGUSR2, unix.SIGALRM, unix.SIGTSTP, 40} {
+		g := startTarget(t)
+		r, ctx := startRelay(t)
+		r.handle(sig)
+		if ctx.Err() != nil {
+			t.Errorf("signal %d ends the creation: %v", sig, context.Cause(ctx))
+		}
+		if len(r.pending) != 1 || r.pending[0] != sig {
+			t.Errorf("signal %d is not kept for the program: %v", sig, r.pending)
+		}
+		attached(t, r, g, nil)
+	}
+}
+
 // TestContinueBeforeAttach has a program told to go on before the relay knows it.
 func TestContinueBeforeAttach(t *testing.T) {
 	g := startTarget(t)
