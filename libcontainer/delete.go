@@ -121,14 +121,11 @@ func (c *Container) destroy(force bool, warn func(string)) error {
 	if !force && !status.CanDelete() {
 		return fmt.Errorf("cannot delete container %s that is not stopped: %s", c.state.ID, status)
 	}
+	over := c.state.Created && c.state.PrivatePID && !c.state.Init.Alive()
 	if err := c.killInit(); err != nil {
 		return err
 	}
-	cg, err := cgroup.Load(c.state.Cgroup)
-	if err != nil {
-		return err
-	}
-	if err := cg.Destroy(); err != nil {
+	if err := c.removeCgroup(over); err != nil {
 		return err
 	}
 	if err := c.state.Rdt.Remove(); err != nil {
@@ -139,14 +136,34 @@ func (c *Container) destroy(force bool, warn func(string)) error {
 			return err
 		}
 	}
-	c.poststop(warn)
+	remove := c.dir.Remove
 	if force {
-		return c.dir.RemoveAll()
+		remove = c.dir.RemoveAll
 	}
-	return c.dir.Remove()
+	if err := remove(); err != nil {
+		return err
+	}
+	// Without the lock and the folder, as in runc: other commands must not wait
+	// for hooks, which may take long, never end, or be what calls them.
+	c.dir.Unlock()
+	c.poststop(warn)
+	return nil
 }
 
-// poststop runs the hooks that follow the end. What fails is warned of.
+// removeCgroup removes the container's cgroup, with what processes it has left; over
+// tells that there can be none.
+func (c *Container) removeCgroup(over bool) error {
+	cg, err := cgroup.Load(c.state.Cgroup)
+	switch {
+	case err != nil:
+		return err
+	case over:
+		return cg.Remove()
+	}
+	return cg.Destroy()
+}
+
+// poststop runs the hooks that follow the deletion. What fails is warned of.
 func (c *Container) poststop(warn func(string)) {
 	if len(c.state.Hooks.Poststop) == 0 {
 		return

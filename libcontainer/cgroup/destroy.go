@@ -33,6 +33,32 @@ func (m *Manager) Destroy() error {
 	return m.stopUnit()
 }
 
+// Remove is Destroy for a container of whose processes none can be left, as they
+// were in a pid namespace that has ended. What is in its cgroups then has come
+// there later, say with another container that was given the same path, and is not
+// killed: it makes Remove fail. With the systemd driver the name is all that the
+// unit is known by, and it is stopped.
+func (m *Manager) Remove() error {
+	if m.foreign || m.unit != nil {
+		return m.Destroy()
+	}
+	deadline := time.Now().Add(removeTimeout)
+	left := removeFolders(m.dirs)
+	for pause := 50 * time.Microsecond; len(left) > 0; pause = min(2*pause, 20*time.Millisecond) {
+		if left = removeTrees(left); len(left) == 0 {
+			break
+		}
+		if time.Now().After(deadline) {
+			return stuck(left[0])
+		}
+		time.Sleep(pause) // see removeAll
+	}
+	return nil
+}
+
+// removeTimeout is for the kernel to let go of processes that have ended.
+const removeTimeout = 2 * time.Second
+
 // removeAll ends the processes and removes the folders.
 func (m *Manager) removeAll() error {
 	left := removeFolders(m.dirs)
