@@ -30,7 +30,7 @@ func (m *Manager) setCPU(c *specs.LinuxCPU) error {
 			return m.explain(l, err)
 		}
 	}
-	if c.Shares != nil && *c.Shares != 0 {
+	if c.Shares != nil && *c.Shares != 0 && !m.staysIdle(c) {
 		if c.Idle == nil {
 			if err := m.endIdle("cpu.shares"); err != nil {
 				return err
@@ -54,15 +54,23 @@ func (m *Manager) setCPU(c *specs.LinuxCPU) error {
 	return m.setRealtime(c)
 }
 
+// staysIdle reports whether the cgroup is idle, and is to be: it has no weight then.
+func (m *Manager) staysIdle(c *specs.LinuxCPU) bool {
+	return c.Idle != nil && *c.Idle == 1 && m.idle()
+}
+
+// idle reports cpu.idle. Where there is no such file, nothing is idle.
+func (m *Manager) idle() bool {
+	now, err := m.read("cpu", "cpu.idle")
+	return err == nil && now == "1"
+}
+
 // endIdle ends cpu.idle for a weight, of a field, that is about to be set. It does so with the
 // systemd driver only, as runc: systemd has idleness as a weight of its own (252),
 // which another weight takes the place of.
 func (m *Manager) endIdle(field string) error {
-	if m.unit == nil || m.creating {
+	if m.unit == nil || m.creating || !m.idle() {
 		return nil
-	}
-	if now, err := m.read("cpu", "cpu.idle"); err != nil || now != "1" {
-		return nil // where there is no such file, nothing is idle
 	}
 	return m.apply(limit{field, "cpu", "cpu.idle", "0"})
 }

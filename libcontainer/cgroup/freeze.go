@@ -10,9 +10,14 @@ import (
 	"github.com/rungoci/rung/internal/errdefs"
 )
 
-// freezeTimeout bounds how long Freeze waits for the last process to stop. One
-// in uninterruptible sleep stops when it wakes.
-const freezeTimeout = 2 * time.Second
+// How long is waited for the last process to stop. One in uninterruptible sleep
+// stops when it wakes.
+const (
+	// freezeTimeout is for Freeze, and as long as runc's.
+	freezeTimeout = 10 * time.Second
+	// holdTimeout is for a signal to all processes, which can do without.
+	holdTimeout = 2 * time.Second
+)
 
 // freezer returns the folder by which the container is frozen and whether it is
 // of v1's controller; "" where there is none.
@@ -25,7 +30,9 @@ func (m *Manager) freezer() (dir string, v1 bool) {
 
 // Freeze stops all processes of the container, and returns when they stand. If
 // they do not, it lets all go on again.
-func (m *Manager) Freeze() error {
+func (m *Manager) Freeze() error { return m.freeze(freezeTimeout) }
+
+func (m *Manager) freeze(timeout time.Duration) error {
 	dir, v1 := m.freezer()
 	if dir == "" {
 		return errdefs.Doing(errors.New("it has no freezer cgroup"), "freeze the container")
@@ -34,7 +41,7 @@ func (m *Manager) Freeze() error {
 	if !v1 {
 		freeze, thaw = freezeV2, thawV2
 	}
-	err := freeze(dir, time.Now().Add(freezeTimeout))
+	err := freeze(dir, time.Now().Add(timeout))
 	if err == nil {
 		return nil
 	}

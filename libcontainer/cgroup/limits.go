@@ -148,7 +148,11 @@ func (m *Manager) setUnified(files map[string]string) error {
 				return err
 			}
 		}
-		for line := range strings.Lines(files[file]) {
+		text := files[file]
+		if text == "" {
+			text = "\n" // which unsets a cpuset, for one
+		}
+		for line := range strings.Lines(text) {
 			l := limit{"unified." + file, controller, file, strings.TrimSuffix(line, "\n")}
 			if err := m.apply(l); err != nil {
 				return err

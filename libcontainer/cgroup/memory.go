@@ -228,7 +228,7 @@ func (m *Manager) checkUsage(mem *specs.LinuxMemory, memory, swap int64) error {
 			continue
 		}
 		usage, ok := m.current("memory.current")
-		if ok && l.bytes <= usage {
+		if ok && l.bytes <= usage && m.creating {
 			m.reclaim(l.bytes)
 			usage, ok = m.current("memory.current")
 		}
@@ -246,7 +246,8 @@ func (m *Manager) checkUsage(mem *specs.LinuxMemory, memory, swap int64) error {
 
 // reclaim has the kernel take back what it can of the container's memory above
 // a number of bytes: pages of files, and what it has charged in advance, up to
-// 256 KiB on each CPU. A write to memory.high does that, and kills nothing.
+// 256 KiB on each CPU. A write to memory.high does that, and kills nothing. An
+// update must not: killed meanwhile it would leave the container throttled.
 func (m *Manager) reclaim(bytes int64) {
 	now, err := m.read("memory", "memory.high")
 	if err != nil {

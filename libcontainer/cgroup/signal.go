@@ -35,7 +35,7 @@ func (m *Manager) Signal(sig unix.Signal) error {
 	}
 	if !frozen && !killed {
 		// Without a freezer the rounds of signalBelow have to do.
-		_ = m.Freeze()
+		_ = m.freeze(holdTimeout)
 	}
 	err = signalBelow(dir, sig)
 	if kill || !frozen {

@@ -123,8 +123,10 @@ func (m *Manager) startScope() (err error) {
 		return errdefs.Doing(err, "start a process to hold the place of the container's init")
 	}
 	if err := bus.StartScope(m.unit.Unit, m.unit.idle.Pid, props); err != nil {
-		// Whoever has a unit of that name keeps it.
-		m.foreign = true
+		// Whoever has a unit of that name keeps it. One of ours, whose job
+		// systemd has not come to, is Destroy's to stop: it would fail later,
+		// for want of a process, and be left.
+		m.foreign = systemd.Refused(err)
 		m.unit.leave()
 		return errdefs.AtField(err, fieldPath)
 	}

@@ -2,6 +2,7 @@ package initproc
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"syscall"
 	"unsafe"
@@ -111,7 +112,8 @@ func (in *inside) exec() error {
 			return err
 		}
 	}
-	if err := in.conn.Send(handshake.KindReady, nil); err != nil {
+	// A start that was killed meanwhile has opened the gate all the same.
+	if err := in.conn.Send(handshake.KindReady, nil); err != nil && (in.gate == nil || !errors.Is(err, unix.EPIPE)) {
 		return err
 	}
 	return in.execve()

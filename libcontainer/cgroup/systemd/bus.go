@@ -249,6 +249,14 @@ func startError(u Unit, err error) error {
 	return e
 }
 
+// Refused reports whether an error of StartScope is systemd's or the bus's answer to
+// the question for the unit: then there is none that is ours. Without an answer, or
+// after the job was queued, there may be one.
+func Refused(err error) bool {
+	var e *dbus.Error
+	return errors.As(err, &e)
+}
+
 // denied reports whether the bus or systemd refused to serve this user.
 func denied(err error) bool {
 	return dbus.IsError(err, "org.freedesktop.DBus.Error.AccessDenied") ||

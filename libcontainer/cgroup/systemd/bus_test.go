@@ -208,6 +208,9 @@ func TestStartScopeFails(t *testing.T) {
 	} {
 		f := newFake(t, c.answer)
 		err := f.dial().StartScope(testUnit, 42, nil)
+		if got, want := Refused(err), !strings.HasPrefix(name, "job "); got != want {
+			t.Errorf("%s: refused is %v", name, got)
+		}
 		for _, part := range c.want {
 			if err == nil || !strings.Contains(err.Error(), part) {
 				t.Errorf("%s: got %v, want %q", name, err, part)

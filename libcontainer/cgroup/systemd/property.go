@@ -85,6 +85,9 @@ func Properties(limits []Limit) []Property {
 				}
 			} else if name := plain(l.File); name != "" {
 				if n, ok := bytesOrMax(value); ok {
+					if l.File == "pids.max" && n == 0 {
+						n = 1 // systemd takes no 0 for it, nor does runc.
+					}
 					set(name, n)
 				}
 			}
