@@ -130,6 +130,20 @@ func (c *Container) Info() (*Info, error) {
 	return info, nil
 }
 
+// reread takes over what the creator has written since the container was loaded. The
+// caller has the lock, so there is nothing to come.
+func (c *Container) reread() error {
+	if c.state.Created {
+		return nil
+	}
+	st, err := c.dir.Read()
+	if err != nil {
+		return err
+	}
+	c.state = st
+	return nil
+}
+
 // Status asks the kernel where the container stands.
 func (c *Container) Status() (Status, error) {
 	switch {

@@ -40,6 +40,9 @@ func (c *Container) openGate() error {
 		return err
 	}
 	defer c.dir.Unlock()
+	if err := c.reread(); err != nil {
+		return err
+	}
 	// A frozen init cannot go.
 	if frozen, err := c.frozen(); frozen || err != nil {
 		return c.cannotStart(doing)

@@ -55,6 +55,10 @@ func (c *Container) lockForUpdate() error {
 	if err != nil {
 		return err
 	}
+	if err := c.reread(); err != nil {
+		c.dir.Unlock()
+		return err
+	}
 	if !c.state.Init.Alive() {
 		c.dir.Unlock()
 		return errdefs.Doing(ErrNotRunning, "update container "+c.state.ID)

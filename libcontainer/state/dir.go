@@ -182,9 +182,13 @@ func (d *Dir) stillThere() error {
 	return nil
 }
 
-// WriteJournal writes s as the journal, before anything it names is made.
+// WriteJournal writes s as the journal, before anything it names is made. A state
+// file, of an attempt that was given up, says nothing any more.
 func (d *Dir) WriteJournal(s *State) error {
 	s.Created = false
+	if err := unix.Unlinkat(int(d.f.Fd()), stateFile, 0); err != nil && err != unix.ENOENT {
+		return errdefs.Doing(err, "remove "+filepath.Join(d.Path(), stateFile))
+	}
 	return d.write(journalFile, s)
 }
 
