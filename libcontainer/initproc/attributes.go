@@ -132,7 +132,7 @@ func (in *inside) user() error {
 		return err
 	}
 	before := process.Chdir(in.by, p.Cwd)
-	if before != nil && !errors.Is(before, unix.EACCES) {
+	if before != nil && !errors.Is(before, unix.EACCES) && !errors.Is(before, unix.EPERM) {
 		return before
 	}
 	if !in.msg.Userns { // or the outside does it

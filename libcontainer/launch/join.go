@@ -74,7 +74,8 @@ func (c *creation) surroundings(req *spawn.Request) (closeAll func(), err error)
 
 // placeLater arranges for a process that cannot be born in its cgroup to come
 // there while it waits: in its new user namespace, before it makes its cgroup
-// namespace, or before it is told anything. Any other is born there or fails.
+// namespace, or, if it makes none, before it is told anything. Any other is born
+// there or fails.
 func (c *creation) placeLater(req *spawn.Request, join *cgroup.Join) {
 	switch prepare := req.Prepare; {
 	case join.Place == nil:
@@ -86,7 +87,7 @@ func (c *creation) placeLater(req *spawn.Request, join *cgroup.Join) {
 			}
 			return prepare(pid)
 		}
-	case c.Into != nil:
+	case c.Into != nil || !c.hasNew(specs.CgroupNamespace):
 		c.place = join.Place
 	default:
 		return

@@ -13,7 +13,6 @@ import (
 	"github.com/rungoci/rung/internal/spawn"
 	"github.com/rungoci/rung/internal/thread"
 	"github.com/rungoci/rung/libcontainer/criu"
-	"github.com/rungoci/rung/libcontainer/hook"
 	"github.com/rungoci/rung/libcontainer/network"
 	"github.com/rungoci/rung/libcontainer/notify"
 	"github.com/rungoci/rung/libcontainer/rootfs"
@@ -240,10 +239,10 @@ func (c *creation) born(pid int) (err error) {
 	}
 	st := c.state.ForHooks(specs.StateCreating)
 	//lint:ignore SA1019 prestart is deprecated, and Docker uses it
-	if err := hook.Run(c.ctx, c.spec.Hooks.Prestart, "hooks.prestart", st); err != nil {
+	if err := c.hooks.Run(c.ctx, c.spec.Hooks.Prestart, "hooks.prestart", st); err != nil {
 		return err
 	}
-	return hook.Run(c.ctx, c.spec.Hooks.CreateRuntime, "hooks.createRuntime", st)
+	return c.hooks.Run(c.ctx, c.spec.Hooks.CreateRuntime, "hooks.createRuntime", st)
 }
 
 // restoreNetwork does to a new network namespace what create does: CRIU leaves it

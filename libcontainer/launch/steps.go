@@ -433,14 +433,26 @@ func (c *creation) writePidFile() error {
 // engine may wait for the file to appear.
 func writeAtomically(path, text string) error {
 	tmp := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".new")
-	if err := os.WriteFile(tmp, []byte(text), 0o644); err != nil {
+	// Not what somebody else has put there, such as a link to another file.
+	const flags = os.O_CREATE | os.O_EXCL | os.O_WRONLY
+	f, err := os.OpenFile(tmp, flags, 0o644)
+	if errors.Is(err, os.ErrExist) && os.Remove(tmp) == nil {
+		f, err = os.OpenFile(tmp, flags, 0o644)
+	}
+	if err != nil {
 		return err
 	}
-	if err := os.Rename(tmp, path); err != nil {
+	_, err = f.WriteString(text)
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	if err == nil {
+		err = os.Rename(tmp, path)
+	}
+	if err != nil {
 		os.Remove(tmp)
-		return err
 	}
-	return nil
+	return err
 }
 
 func (c *creation) removePidFile() {
