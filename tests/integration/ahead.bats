@@ -55,6 +55,7 @@ SETTINGS='.process.env = ["PATH=/nowhere::/usr/bin:/bin", "A=1"] | .process.cwd 
 
 @test "exec: a process is the same with a rung in it and without" {
 	peer_lacks "they know one way"
+	needs_root "in a new user namespace there is always a rung in the process"
 	give_helper
 	running
 	both_ways same exec
@@ -73,6 +74,7 @@ SETTINGS='.process.env = ["PATH=/nowhere::/usr/bin:/bin", "A=1"] | .process.cwd 
 
 @test "run: a container is the same with a rung in its init and without" {
 	peer_lacks "they know one way"
+	needs_root "in a new user namespace there is always a rung in the process"
 	give_helper
 	both_ways other run
 	config "$SETTINGS"
@@ -90,6 +92,7 @@ SETTINGS='.process.env = ["PATH=/nowhere::/usr/bin:/bin", "A=1"] | .process.cwd 
 
 @test "run: namespaces that a container joins are the same with a rung in its init and without" {
 	peer_lacks "they know one way"
+	needs_root "in a new user namespace there is always a rung in the process"
 	give_helper
 	running
 	local pid ns
@@ -108,6 +111,7 @@ SETTINGS='.process.env = ["PATH=/nowhere::/usr/bin:/bin", "A=1"] | .process.cwd 
 
 @test "exec: what a list of system calls cannot do has a rung do it, which says what is wrong" {
 	peer_lacks "they know one way"
+	needs_root "it gives a folder away"
 	running
 	echo 'echo script' >"$ROOTFS/bin/script"
 	chmod 755 "$ROOTFS/bin/script"
@@ -145,6 +149,7 @@ SETTINGS='.process.env = ["PATH=/nowhere::/usr/bin:/bin", "A=1"] | .process.cwd 
 
 @test "run: nothing of rung is in the container, nor a file of the host's" {
 	peer_lacks "they know one way"
+	needs_root "in a new user namespace there is always a rung in the process"
 	config '.process.args = ["/bin/sh", "-c", "for p in /proc/[0-9]*; do readlink $p/exe; readlink $p/fd/0; done"]'
 	rung --debug run --bundle "$BUNDLE" "$CT" </dev/null
 	! rung_inside || fail "there was a rung in the process"

@@ -241,6 +241,7 @@ bpf() {
 @test "systemd.force_cgroup_v1: shows the hierarchy name=systemd in place of another mount" {
 	needs_v2
 	needs_own_machine
+	needs_root "it mounts a hierarchy of the host"
 	local dir=/sys/fs/cgroup/systemd
 	mkdir "$dir"
 	mount -t cgroup -o none,name=systemd,xattr cgroup "$dir" || { rmdir "$dir" && skip "this kernel has no cgroup v1"; }

@@ -194,6 +194,7 @@ traceable() {
 	needs_v2
 	peer_lacks "words it otherwise"
 	needs_cgroupfs_driver
+	needs_root "a user's cgroup may have no controllers to pass on"
 	mkdir "$TRACK/busy"
 	sleeper_in "$TRACK/busy"
 	at "busy/$CT"
@@ -210,6 +211,7 @@ traceable() {
 	needs_v2
 	[[ -z $RUNG_PEER ]] || skip "$RUNG_PEER refuses it"
 	needs_cgroupfs_driver
+	needs_root "a user's cgroup may have no controllers to pass on"
 	mkdir -p "$TRACK/domain/threads"
 	echo threaded >"$TRACK/domain/threads/cgroup.type"
 	at "domain/threads/$CT"

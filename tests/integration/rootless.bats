@@ -91,7 +91,7 @@ delegated() {
 	needs_v2
 	DELEGATED=$PARENT
 	[[ $EUID == 0 ]] || return 0
-	DELEGATED=$PARENT/user
+	DELEGATED=${TRACK#/sys/fs/cgroup}/user
 	mkdir -p "$TRACK/user/home"
 	pass_down "/sys/fs/cgroup" "$TRACK"
 	chown "$LOGIN:" "$TRACK"/user{,/home,/cgroup.{procs,threads,subtree_control},/home/cgroup.procs}
