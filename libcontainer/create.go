@@ -44,7 +44,7 @@ type Options struct {
 	Stdin, Stdout, Stderr *os.File
 	// PreserveFDs is the number of descriptors from 3 on that it inherits.
 	PreserveFDs int
-	// ListenFDs is the number of sockets, after those, that systemd passed
+	// ListenFDs is the number of sockets, before those, that systemd passed
 	// (sd_listen_fds(3)); the program is told with LISTEN_FDS.
 	ListenFDs int
 	// NotifySocket is the socket that the program's readiness is passed on

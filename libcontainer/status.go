@@ -19,12 +19,6 @@ const (
 
 func (s Status) String() string { return string(s) }
 
-// CanStart tells whether start may be called.
-func (s Status) CanStart() bool { return s == Created }
-
-// CanSignal tells whether there is a process to send a signal to.
-func (s Status) CanSignal() bool { return s == Created || s == Running || s == Paused }
-
 // CanDelete tells whether delete may be called without force. A container that
 // was never started has run nothing of the user's, so it may, as with runc.
 func (s Status) CanDelete() bool { return s == Stopped || s == Created }

@@ -4,8 +4,8 @@
 // only a single-threaded process join a user or mount namespace. So the
 // thread that calls Start clones itself with clone3; the copy has one thread,
 // enters the cgroups and namespaces by raw system calls (see child.go), and
-// executes the sealed copy of this program (see Seal). Package spawn knows
-// nothing of OCI.
+// executes the sealed copy of this program (see Seal) or one that the caller has
+// made. Package spawn knows nothing of OCI.
 package spawn
 
 import (

@@ -5,7 +5,7 @@
 // the host's rung must not be what a container finds there (CVE-2019-5736). A
 // copy of rung does that, but to start a Go program takes 0.9 ms longer than a
 // small one (min of 300 runs: 1.42 ms against 0.54 ms for true). So where all
-// that is left to do is known beforehand, the program is 200 bytes of machine
+// that is left to do is known beforehand, the program is 300 bytes of machine
 // code, which make the calls of a list one after the other, and the list.
 //
 // It reports to a pipe: nothing but an end of file when the last call has
@@ -206,7 +206,7 @@ func (p *Program) File(fd int) (*os.File, error) {
 }
 
 // Follow has the program report to the descriptor report that it is ready, and, when
-// somebody writes a byte to the other end of the pipe goFD, make the calls of the
+// somebody writes a byte to the other end of the socket goFD, make the calls of the
 // plan that is the content of the file fd by then. A plan ends with another program,
 // or with Back. Its file is not to be written to before the next report, as it is
 // where the program finds it.

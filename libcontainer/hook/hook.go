@@ -38,13 +38,6 @@ func Run(ctx context.Context, hooks []specs.Hook, field string, state specs.Stat
 	return Output{}.Run(ctx, hooks, field, state)
 }
 
-// RunLenient is Run for hooks.poststop, of which one that fails is to be
-// warned of, while the others run (section "Lifecycle" of runtime.md). It
-// returns what to warn of.
-func RunLenient(ctx context.Context, hooks []specs.Hook, field string, state specs.State) []error {
-	return Output{}.RunLenient(ctx, hooks, field, state)
-}
-
 // runner is what the hooks of one list share.
 type runner struct {
 	field string

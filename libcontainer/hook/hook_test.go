@@ -72,7 +72,7 @@ func TestRunNothing(t *testing.T) {
 	if err := Run(canceled, nil, "hooks.prestart", specs.State{}); err != nil {
 		t.Error(err)
 	}
-	if errs := RunLenient(canceled, nil, "hooks.poststop", specs.State{}); errs != nil {
+	if errs := (Output{}).RunLenient(canceled, nil, "hooks.poststop", specs.State{}); errs != nil {
 		t.Error(errs)
 	}
 }
@@ -198,7 +198,7 @@ func TestRunFailures(t *testing.T) {
 func TestRunLenient(t *testing.T) {
 	state := testState(t)
 	hooks := []specs.Hook{sh("exit 1"), sh("touch second"), {Path: "/nonsense"}, sh("touch fourth")}
-	errs := RunLenient(context.Background(), hooks, "hooks.poststop", state)
+	errs := Output{}.RunLenient(context.Background(), hooks, "hooks.poststop", state)
 	if len(errs) != 2 || !strings.Contains(errs[0].Error(), "hooks.poststop[0]") || !strings.Contains(errs[1].Error(), "hooks.poststop[2]") {
 		t.Errorf("got %v", errs)
 	}

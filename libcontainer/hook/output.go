@@ -68,7 +68,9 @@ func (o Output) Run(ctx context.Context, hooks []specs.Hook, field string, state
 	return nil
 }
 
-// RunLenient is RunLenient for hooks that write to o.
+// RunLenient is Run for hooks.poststop, of which one that fails is to be
+// warned of, while the others run (section "Lifecycle" of runtime.md). It
+// returns what to warn of.
 func (o Output) RunLenient(ctx context.Context, hooks []specs.Hook, field string, state specs.State) []error {
 	if len(hooks) == 0 {
 		return nil

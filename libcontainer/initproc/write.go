@@ -50,7 +50,7 @@ type Ahead struct {
 type Descriptor int
 
 const (
-	// GoFD is a pipe. It reads a byte before it runs the container's program.
+	// GoFD is a socket. It reads a byte before it runs the container's program.
 	GoFD Descriptor = iota
 	// ReportFD is the pipe that it reports to.
 	ReportFD

@@ -93,7 +93,8 @@ type creation struct {
 	peer   *os.File
 	gate   *os.File
 	exe    *os.File
-	// proc is the host's /proc for a process that joins, or nil.
+	// proc is the host's /proc, for a process that joins or that its command has
+	// prepared, if it needs one.
 	proc    *os.File
 	sealed  chan error
 	network *network.Pending

@@ -3,10 +3,12 @@
 // before anything else is made, and a state file that is written when the
 // container stands.
 //
-//	ROOT/ID/journal.json   what is about to be made; never changed afterwards
+//	ROOT/ID/journal.json   what is about to be made; written anew by a second attempt only
 //	ROOT/ID/state.json     the container as it was created
 //	ROOT/ID/seccomp        the compiled linux.seccomp, if there is one
 //	ROOT/ID/gate           socket on which the init waits for "start"
+//	ROOT/ID/notify         folder of the socket for sd_notify(3), if it is passed on
+//	ROOT/ID/criu-root      where CRIU finds the root filesystem, while it restores
 //
 // The folder itself is the lock (flock). Readers need no lock: files appear by
 // rename. Whether a container is created, running or stopped is not recorded
