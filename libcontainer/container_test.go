@@ -105,7 +105,7 @@ func TestZombie(t *testing.T) {
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
-	if err := waitEnd(pidfd); err != nil {
+	if err := waitEnd(pidfd, "process"); err != nil {
 		t.Fatal(err)
 	}
 	b.wantStatus(c, Stopped)

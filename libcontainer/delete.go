@@ -77,9 +77,8 @@ func (c *Container) lockForDelete(force bool) error {
 		case !st.Created && !force:
 			return c.busy()
 		case !st.Created:
-			if f, oerr := st.Creator.Open(); oerr == nil {
-				_ = unix.PidfdSendSignal(int(f.Fd()), unix.SIGKILL, nil, 0)
-				f.Close()
+			if err := killCreator(st); err != nil {
+				return err
 			}
 		case force:
 			if err := c.killInit(); err != nil {
@@ -89,6 +88,20 @@ func (c *Container) lockForDelete(force bool) error {
 	}
 	// Every other holder (start, another delete) lets go by itself.
 	return c.dir.Lock()
+}
+
+// killCreator ends the command that makes the container, and waits for that: it has
+// the lock, and may be stuck in a mount.
+func killCreator(st *state.State) error {
+	creator, err := st.Creator.Open()
+	if err != nil {
+		return nil // gone
+	}
+	defer creator.Close()
+	if unix.PidfdSendSignal(int(creator.Fd()), unix.SIGKILL, nil, 0) != nil {
+		return nil // gone, or for the lock to wait for
+	}
+	return waitEnd(creator, fmt.Sprintf("process %d that creates the container", st.Creator.Pid))
 }
 
 // readForDelete returns the record to delete by, or nil where there is none.
@@ -189,11 +202,11 @@ func (c *Container) killInit() error {
 		return errdefs.Doing(err, "kill the init process")
 	}
 	c.thaw()
-	return waitEnd(init)
+	return waitEnd(init, "init process")
 }
 
-// waitEnd waits until the process of a pidfd has ended.
-func waitEnd(pidfd *os.File) error {
+// waitEnd waits until a process that was killed, who, has ended.
+func waitEnd(pidfd *os.File, who string) error {
 	fds := []unix.PollFd{{Fd: int32(pidfd.Fd()), Events: unix.POLLIN}}
 	for {
 		n, err := unix.Poll(fds, int(killTimeout.Milliseconds()))
@@ -202,7 +215,7 @@ func waitEnd(pidfd *os.File) error {
 		case err != nil:
 			return os.NewSyscallError("poll", err)
 		case n == 0:
-			return &errdefs.Error{Doing: "wait for the killed init process", Err: errors.New("it is still there after 10 s"),
+			return &errdefs.Error{Doing: "wait for the end of the killed " + who, Err: errors.New("it is still there after 10 s"),
 				Hint: "a process in uninterruptible sleep (state D) waits for a device or a network filesystem"}
 		default:
 			return nil

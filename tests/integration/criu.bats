@@ -11,6 +11,7 @@ load helpers
 setup() {
 	setup_test
 	[[ -z $RUNG_PEER ]] || skip "$RUNG_PEER has its own way with CRIU"
+	needs_root "CRIU wants root's privileges, and so does what rung does for it"
 	IMAGES=$WORK/images
 	mkdir "$WORK/bin"
 	printf '#!/bin/sh\nexec "%s" criu "$@"\n' "$HELPER" >"$WORK/bin/criu"
