@@ -134,7 +134,8 @@ func (c *Container) destroy(force bool, warn func(string)) error {
 	if !force && !status.CanDelete() {
 		return fmt.Errorf("cannot delete container %s that is not stopped: %s", c.state.ID, status)
 	}
-	over := c.state.Created && c.state.PrivatePID && !c.state.Init.Alive()
+	// Force takes nothing for granted, not even that the record is true.
+	over := !force && c.state.Created && c.state.PrivatePID && !c.state.Init.Alive()
 	if err := c.killInit(); err != nil {
 		return err
 	}
