@@ -6,6 +6,7 @@ load helpers
 setup() {
 	peer_lacks "runc has no such command, and crun's follows symlinks"
 	setup_test
+	needs_root "it takes root's privileges to enter another's mount namespace"
 	LIST=$WORK/mounts.json
 }
 
