@@ -4,6 +4,7 @@ package memfd
 
 import (
 	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -29,8 +30,20 @@ func New() (*os.File, error) {
 // Seal has the content of f, which New has made, stay as it is for ever: nobody can
 // write to the file, change its size or take the seals off (fcntl(2), "File
 // Sealing").
+//
+// The kernel says EBUSY while somebody else holds a page of the file, who could be
+// writing to it, and waits 0.2 s for that to end (memfd_wait_for_pins). On a busy
+// host, where memory is compacted and other processors have pages in hand, it takes
+// longer now and then.
 func Seal(f *os.File) error {
 	const seals = unix.F_SEAL_SEAL | unix.F_SEAL_SHRINK | unix.F_SEAL_GROW | unix.F_SEAL_WRITE
-	_, err := unix.FcntlInt(f.Fd(), unix.F_ADD_SEALS, seals)
-	return os.NewSyscallError("fcntl F_ADD_SEALS", err)
+	for end := time.Now().Add(sealPatience); ; time.Sleep(time.Millisecond) {
+		_, err := unix.FcntlInt(f.Fd(), unix.F_ADD_SEALS, seals)
+		if err != unix.EBUSY || time.Now().After(end) {
+			return os.NewSyscallError("fcntl F_ADD_SEALS", err)
+		}
+	}
 }
+
+// sealPatience is how long Seal tries.
+const sealPatience = 5 * time.Second

@@ -233,7 +233,9 @@ func (m *Manager) tellWeight() {
 //   - a period of the CPU without a quota, for which it has the kernel's; a quota
 //     that follows would be taken for that one,
 //   - that an OOM kill is for all processes, which scopes have had a property for
-//     since systemd 253 only.
+//     since systemd 253 only,
+//   - the weights of single devices under BFQ, which for the kernel end with a new
+//     weight for all.
 func (m *Manager) overwritten() []limit {
 	var kept []limit
 	if now, err := m.read("cpu", "cpu.max"); err == nil && strings.HasPrefix(now, "max ") && now != systemd.NoBandwidth {
@@ -241,6 +243,13 @@ func (m *Manager) overwritten() []limit {
 	}
 	if now, err := m.read("memory", "memory.oom.group"); err == nil && now == "1" {
 		kept = append(kept, limit{"unified.memory.oom.group", "memory", "memory.oom.group", now})
+	}
+	if now, err := m.read("io", "io.bfq.weight"); err == nil {
+		for line := range strings.Lines(now) {
+			if !strings.HasPrefix(line, "default ") {
+				kept = append(kept, limit{"blockIO.weightDevice", "io", "io.bfq.weight", strings.TrimSpace(line)})
+			}
+		}
 	}
 	return kept
 }
