@@ -29,7 +29,9 @@ import_image() {
 end_docker() {
   local status=0
   stop_daemon || status=1
-  umount "$@" "$D/exec/netns/default" "$D/data" 2>/dev/null || true
+  umount "$@" "$D/exec/netns/default" 2>/dev/null || true
+  # Its own folder: a daemon that follows one that was killed may mount it a second time.
+  while umount "$D/data" 2>/dev/null; do :; done
   return "$status"
 }
 

@@ -71,7 +71,7 @@ traceable() {
 	while read -r errno words; do
 		traced -e trace=clone3 -e "inject=clone3:error=$errno" -- create --bundle "$BUNDLE" "$CT"
 		equal 1 "$status"
-		says clone "$words"
+		says "$words"
 		[[ ! -e $ROOT/$CT ]]
 		[[ ! -e $(cgroup_dir "") ]]
 	done <<-'END'
