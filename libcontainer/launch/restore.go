@@ -237,12 +237,7 @@ func (c *creation) born(pid int) (err error) {
 	if err := c.restoreNetwork(pid); err != nil || !c.hasRuntimeHooks() {
 		return err
 	}
-	st := c.state.ForHooks(specs.StateCreating)
-	//lint:ignore SA1019 prestart is deprecated, and Docker uses it
-	if err := c.hooks.Run(c.ctx, c.spec.Hooks.Prestart, "hooks.prestart", st); err != nil {
-		return err
-	}
-	return c.hooks.Run(c.ctx, c.spec.Hooks.CreateRuntime, "hooks.createRuntime", st)
+	return c.runRuntimeHooks()
 }
 
 // restoreNetwork does to a new network namespace what create does: CRIU leaves it

@@ -6,8 +6,6 @@ import (
 	"io"
 	"math"
 	"os"
-	"path/filepath"
-	"strconv"
 	"strings"
 	"time"
 
@@ -312,15 +310,20 @@ func (c *creation) runtimeHooks() error {
 	if err := c.deviceRules(); err != nil {
 		return err
 	}
+	if err := c.runRuntimeHooks(); err != nil {
+		return err
+	}
+	return c.lost(c.conn.Send(handshake.KindHooksDone, nil))
+}
+
+// runRuntimeHooks runs the hooks that hasRuntimeHooks has found.
+func (c *creation) runRuntimeHooks() error {
 	st := c.state.ForHooks(specs.StateCreating)
 	//lint:ignore SA1019 prestart is deprecated, and Docker uses it
 	if err := c.hooks.Run(c.ctx, c.spec.Hooks.Prestart, "hooks.prestart", st); err != nil {
 		return err
 	}
-	if err := c.hooks.Run(c.ctx, c.spec.Hooks.CreateRuntime, "hooks.createRuntime", st); err != nil {
-		return err
-	}
-	return c.lost(c.conn.Send(handshake.KindHooksDone, nil))
+	return c.hooks.Run(c.ctx, c.spec.Hooks.CreateRuntime, "hooks.createRuntime", st)
 }
 
 // ready waits until the inside has done all of its table but the gate.
@@ -410,61 +413,16 @@ func (c *creation) lost(err error) error {
 	return err
 }
 
-func (c *creation) sendPidfd() error {
-	if receiver := c.Annotated.PidfdReceiver; receiver != "" {
-		if err := SendFile(receiver, c.process.PidFD); err != nil {
-			return errdefs.Doing(err, "send the pidfd of "+c.who()+" (annotation run.oci.pidfd_receiver)")
-		}
-	}
-	if c.PidfdSocket == "" {
-		return nil
-	}
-	return errdefs.Doing(SendFile(c.PidfdSocket, c.process.PidFD), "send the pidfd of "+c.who()+" (--pidfd-socket)")
-}
-
-func (c *creation) writePidFile() error {
-	if c.PidFile == "" {
-		return nil
-	}
-	return errdefs.Doing(writeAtomically(c.PidFile, strconv.Itoa(c.process.Pid)), "write the pid file (--pid-file)")
-}
-
-// writeAtomically writes text so that a reader sees all of it or nothing: an
-// engine may wait for the file to appear.
-func writeAtomically(path, text string) error {
-	tmp := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".new")
-	// Not what somebody else has put there, such as a link to another file.
-	const flags = os.O_CREATE | os.O_EXCL | os.O_WRONLY
-	f, err := os.OpenFile(tmp, flags, 0o644)
-	if errors.Is(err, os.ErrExist) && os.Remove(tmp) == nil {
-		f, err = os.OpenFile(tmp, flags, 0o644)
-	}
-	if err != nil {
-		return err
-	}
-	_, err = f.WriteString(text)
-	if cerr := f.Close(); err == nil {
-		err = cerr
-	}
-	if err == nil {
-		err = os.Rename(tmp, path)
-	}
-	if err != nil {
-		os.Remove(tmp)
-	}
-	return err
-}
-
-func (c *creation) removePidFile() {
-	if c.PidFile != "" {
-		os.Remove(c.PidFile)
-	}
-}
-
 func (c *creation) record() error {
 	c.state.Exec = c.inherited()
 	c.state.Pipes = c.pipes()
 	return c.Dir.WriteState(c.state)
+}
+
+func (c *creation) unrecord() {
+	if err := c.Dir.RemoveState(); err != nil {
+		c.Warn("undo of a failed create: " + err.Error())
+	}
 }
 
 // commit is the point of no return: from here on the container outlives ctx.

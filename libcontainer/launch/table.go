@@ -23,7 +23,7 @@ var table = []row{
 	{"delegate-cgroup", forInit, (*creation).delegateBelow, nil},
 	{"pidfd-socket", always, (*creation).sendPidfd, nil},
 	{"pid-file", always, (*creation).writePidFile, (*creation).removePidFile},
-	{"state", forInit, (*creation).record, nil},
+	{"state", forInit, (*creation).record, (*creation).unrecord},
 	{"commit", always, (*creation).commit, nil},
 	{"release", always, (*creation).release, nil},
 }

@@ -182,13 +182,9 @@ func (d *Dir) stillThere() error {
 	return nil
 }
 
-// WriteJournal writes s as the journal, before anything it names is made. A state
-// file, of an attempt that was given up, says nothing any more.
+// WriteJournal writes s as the journal, before anything it names is made.
 func (d *Dir) WriteJournal(s *State) error {
 	s.Created = false
-	if err := unix.Unlinkat(int(d.f.Fd()), stateFile, 0); err != nil && err != unix.ENOENT {
-		return errdefs.Doing(err, "remove "+filepath.Join(d.Path(), stateFile))
-	}
 	return d.write(journalFile, s)
 }
 
@@ -196,6 +192,15 @@ func (d *Dir) WriteJournal(s *State) error {
 func (d *Dir) WriteState(s *State) error {
 	s.Created = true
 	return d.write(stateFile, s)
+}
+
+// RemoveState takes WriteState back, so that the journal counts again.
+func (d *Dir) RemoveState() error {
+	err := unix.Unlinkat(int(d.f.Fd()), stateFile, 0)
+	if err == unix.ENOENT {
+		return nil
+	}
+	return errdefs.Doing(err, "remove "+filepath.Join(d.Path(), stateFile))
 }
 
 // WriteFilter writes the compiled linux.seccomp, before the state file.
