@@ -130,14 +130,20 @@ func (c *Container) Info() (*Info, error) {
 	return info, nil
 }
 
-// reread takes over what the creator has written since the container was loaded. The
-// caller has the lock, so there is nothing to come.
-func (c *Container) reread() error {
-	if c.state.Created {
-		return nil
+// lockCreated takes the lock, of which the creator of a container that is not created
+// yet does not let go: state.ErrLocked. Other commands, such as start, do by themselves.
+// What the creator has written since the container was loaded is taken over.
+func (c *Container) lockCreated() error {
+	err := c.dir.TryLock()
+	if errors.Is(err, state.ErrLocked) && c.state.Created {
+		err = c.dir.Lock()
+	}
+	if err != nil || c.state.Created {
+		return err
 	}
 	st, err := c.dir.Read()
 	if err != nil {
+		c.dir.Unlock()
 		return err
 	}
 	c.state = st

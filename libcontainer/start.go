@@ -28,21 +28,14 @@ func (c *Container) Start() error {
 // openGate lets the init go and waits until it runs the program.
 func (c *Container) openGate() error {
 	doing := "start container " + c.state.ID
-	err := c.dir.TryLock()
-	if errors.Is(err, state.ErrLocked) && !c.state.Created {
-		return c.cannotStart(doing)
-	}
+	err := c.lockCreated()
 	if errors.Is(err, state.ErrLocked) {
-		// Another start or a delete, which let go by themselves.
-		err = c.dir.Lock()
+		return c.cannotStart(doing)
 	}
 	if err != nil {
 		return err
 	}
 	defer c.dir.Unlock()
-	if err := c.reread(); err != nil {
-		return err
-	}
 	// A frozen init cannot go.
 	if frozen, err := c.frozen(); frozen || err != nil {
 		return c.cannotStart(doing)

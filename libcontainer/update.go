@@ -44,19 +44,11 @@ func (c *Container) UpdateIntelRdt(l3CacheSchema, memBwSchema string) (restore f
 
 // lockForUpdate takes the lock of a container that has not stopped.
 func (c *Container) lockForUpdate() error {
-	err := c.dir.TryLock()
-	if errors.Is(err, state.ErrLocked) && !c.state.Created {
+	err := c.lockCreated()
+	if errors.Is(err, state.ErrLocked) {
 		return c.busy()
 	}
-	if errors.Is(err, state.ErrLocked) {
-		// Another update, a start or a delete, which let go by themselves.
-		err = c.dir.Lock()
-	}
 	if err != nil {
-		return err
-	}
-	if err := c.reread(); err != nil {
-		c.dir.Unlock()
 		return err
 	}
 	if !c.state.Init.Alive() {

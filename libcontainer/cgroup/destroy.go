@@ -24,10 +24,10 @@ func (m *Manager) Destroy() error {
 		return nil
 	}
 	if m.unit == nil {
-		return m.removeAll()
+		return m.removeAll(m.endIn, destroyTimeout)
 	}
 	m.unit.leave()
-	if err := m.removeAll(); err != nil {
+	if err := m.removeAll(m.endIn, destroyTimeout); err != nil {
 		return err
 	}
 	return m.stopUnit()
@@ -42,36 +42,25 @@ func (m *Manager) Remove() error {
 	if m.foreign || m.unit != nil {
 		return m.Destroy()
 	}
-	deadline := time.Now().Add(removeTimeout)
-	left := removeFolders(m.dirs)
-	for pause := 50 * time.Microsecond; len(left) > 0; pause = min(2*pause, 20*time.Millisecond) {
-		if left = removeTrees(left); len(left) == 0 {
-			break
-		}
-		if time.Now().After(deadline) {
-			return stuck(left[0])
-		}
-		time.Sleep(pause) // see removeAll
-	}
-	return nil
+	return m.removeAll(nil, removeTimeout)
 }
 
 // removeTimeout is for the kernel to let go of processes that have ended.
 const removeTimeout = 2 * time.Second
 
-// removeAll ends the processes and removes the folders.
-func (m *Manager) removeAll() error {
+// removeAll removes the folders, and before each try has end, if there is one, end
+// the processes in those that are left.
+func (m *Manager) removeAll(end func(left []string, deadline time.Time) error, timeout time.Duration) error {
 	left := removeFolders(m.dirs)
 	if len(left) == 0 {
 		return nil
 	}
-	deadline := time.Now().Add(destroyTimeout)
+	deadline := time.Now().Add(timeout)
 	for pause := 50 * time.Microsecond; ; pause = min(2*pause, 20*time.Millisecond) {
-		if err := m.Signal(unix.SIGKILL); err != nil {
-			return err
-		}
-		if err := waitEnd(left, deadline); err != nil {
-			return errdefs.Doing(err, "remove the cgroup "+left[0])
+		if end != nil {
+			if err := end(left, deadline); err != nil {
+				return err
+			}
 		}
 		if left = removeTrees(left); len(left) == 0 {
 			return nil
@@ -84,6 +73,14 @@ func (m *Manager) removeAll() error {
 		// notification of that.
 		time.Sleep(pause)
 	}
+}
+
+// endIn kills the container's processes and waits for the end of those in left.
+func (m *Manager) endIn(left []string, deadline time.Time) error {
+	if err := m.Signal(unix.SIGKILL); err != nil {
+		return err
+	}
+	return errdefs.Doing(waitEnd(left, deadline), "remove the cgroup "+left[0])
 }
 
 // removeFolders removes those of dirs that are empty, and returns the others.
