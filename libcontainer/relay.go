@@ -106,13 +106,11 @@ func (r *relay) attach(pidfd *os.File, resize func()) {
 }
 
 // stopSignals are those that end a creation.
-var stopSignals = []unix.Signal{unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT}
+var stopSignals = []os.Signal{unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT}
 
 // enableStop enables what ends a creation.
 func (r *relay) enableStop() {
-	for _, sig := range stopSignals {
-		signal.Notify(r.ch, sig)
-	}
+	signal.Notify(r.ch, stopSignals...)
 }
 
 // enableCommon enables what people and engines send to programs.
@@ -157,7 +155,7 @@ func (r *relay) handle(sig unix.Signal) {
 	default:
 		// The program may run already.
 		r.pending = append(r.pending, sig)
-		if slices.Contains(stopSignals, sig) {
+		if slices.Contains(stopSignals, os.Signal(sig)) {
 			r.cancel(errors.New("interrupted by " + unix.SignalName(sig)))
 		}
 	}

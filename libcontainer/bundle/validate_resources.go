@@ -69,8 +69,8 @@ func (v *validator) deviceRule(field string, rule *specs.LinuxDeviceCgroup) erro
 	}
 	// As with runc, an access that there is not changes nothing, be it allowed
 	// or denied.
-	switch known := strings.ContainsAny(rule.Access, "rwm"); {
-	case !known:
+	switch {
+	case !strings.ContainsAny(rule.Access, "rwm"):
 		return bad(field+".access", "must consist of r, w and m, got "+jsonfield.Quote(rule.Access))
 	case strings.Trim(rule.Access, "rwm") != "":
 		v.warn(field+".access", "consists of r, w and m; what else there is in "+jsonfield.Quote(rule.Access)+" is ignored")
