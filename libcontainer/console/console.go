@@ -105,8 +105,12 @@ func Copy(master *os.File, in io.Reader, out io.Writer, ended *os.File) {
 		_, _ = io.Copy(master, in)
 	}()
 	buf := make([]byte, 32<<10)
-	fds := []unix.PollFd{{Fd: int32(master.Fd()), Events: unix.POLLIN}, {Fd: int32(ended.Fd()), Events: unix.POLLIN}}
-	closed := hangup{fds: fds, epoll: -1}
+	// In this order: poll(2) asks one after the other. A terminal that is asked
+	// first, has nothing, and gets the last words before the other is asked
+	// would lose them.
+	fds := []unix.PollFd{{Fd: int32(ended.Fd()), Events: unix.POLLIN}, {Fd: int32(master.Fd()), Events: unix.POLLIN}}
+	over, terminal := &fds[0], &fds[1]
+	closed := hangup{terminal: terminal.Fd, ended: over.Fd, epoll: -1}
 	defer closed.close()
 	listening := true
 	for {
@@ -117,14 +121,14 @@ func Copy(master *os.File, in io.Reader, out io.Writer, ended *os.File) {
 			return
 		}
 		n, err := 0, error(unix.EIO)
-		if fds[0].Revents&unix.POLLIN != 0 {
+		if terminal.Revents&unix.POLLIN != 0 {
 			n, err = unix.Read(int(master.Fd()), buf)
 		}
 		switch {
 		case errors.Is(err, unix.EINTR):
 		case errors.Is(err, unix.EIO):
 			// That is how a master says that no slave is open.
-			if fds[1].Revents != 0 || closed.wait() != nil {
+			if over.Revents != 0 || closed.wait() != nil {
 				return
 			}
 		case n <= 0 || err != nil:
@@ -163,11 +167,10 @@ func (o Output) Write(data []byte) (written int, err error) {
 	return written, nil
 }
 
-// hangup waits on descriptors of which the first has hung up. poll(2) would
-// return at once.
+// hangup waits on a terminal that nobody has open. poll(2) would return at once.
 type hangup struct {
-	fds   []unix.PollFd
-	epoll int // -1 until it is needed
+	terminal, ended int32
+	epoll           int // -1 until it is needed
 }
 
 // wait returns when something has happened to the terminal since the last call,
@@ -178,14 +181,14 @@ func (h *hangup) wait() error {
 		if h.epoll, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
 			return err
 		}
-		for i, events := range []uint32{unix.EPOLLIN | unix.EPOLLET, unix.EPOLLIN} {
-			if err := unix.EpollCtl(h.epoll, unix.EPOLL_CTL_ADD, int(h.fds[i].Fd), &unix.EpollEvent{Events: events}); err != nil {
+		for fd, events := range map[int32]uint32{h.terminal: unix.EPOLLIN | unix.EPOLLET, h.ended: unix.EPOLLIN} {
+			if err := unix.EpollCtl(h.epoll, unix.EPOLL_CTL_ADD, int(fd), &unix.EpollEvent{Events: events}); err != nil {
 				return err
 			}
 		}
 	}
 	for {
-		_, err := unix.EpollWait(h.epoll, make([]unix.EpollEvent, len(h.fds)), -1)
+		_, err := unix.EpollWait(h.epoll, make([]unix.EpollEvent, 2), -1)
 		if !errors.Is(err, unix.EINTR) {
 			return err
 		}
