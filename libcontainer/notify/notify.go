@@ -101,7 +101,8 @@ func (s *Socket) Close() {
 // Forward waits until the program says READY, or ended (pidfd is readable),
 // and tells the service manager at host, with pid as the main process.
 func (s *Socket) Forward(host string, pidfd *os.File, pid int) error {
-	fds := []unix.PollFd{{Fd: int32(s.fd), Events: unix.POLLIN}, {Fd: int32(pidfd.Fd()), Events: unix.POLLIN}}
+	// The end is asked first: what the program said before it must be seen.
+	fds := []unix.PollFd{{Fd: int32(pidfd.Fd()), Events: unix.POLLIN}, {Fd: int32(s.fd), Events: unix.POLLIN}}
 	buf := make([]byte, 4096)
 	for {
 		if _, err := unix.Poll(fds, -1); err != nil {
@@ -110,7 +111,7 @@ func (s *Socket) Forward(host string, pidfd *os.File, pid int) error {
 			}
 			return os.NewSyscallError("poll", err)
 		}
-		if fds[0].Revents == 0 {
+		if fds[1].Revents == 0 {
 			return nil
 		}
 		n, err := unix.Read(s.fd, buf)
