@@ -66,7 +66,7 @@ func createOptions(cmd *cli.Command) (*libcontainer.Options, error) {
 		PreserveFDs: cmd.Int("preserve-fds"), NotifySocket: os.Getenv("NOTIFY_SOCKET"),
 		NoPivot: cmd.Bool("no-pivot"), NoNewKeyring: cmd.Bool("no-new-keyring"),
 		ConsoleSocket: cmd.String("console-socket"), PidFile: cmd.String("pid-file"), PidfdSocket: cmd.String("pidfd-socket"),
-		Warn: warn, Trace: trace(),
+		Warn: warn, Trace: trace(), Debug: explain,
 	}
 	if o.SystemdCgroup, o.NoCgroup, err = cgroupManager(cmd); err != nil {
 		return nil, err

@@ -134,6 +134,9 @@ func warn(text string) {
 	}
 }
 
+// explain logs what explains what the program gets.
+func explain(text string) { logrus.Debug(text) }
+
 // trace returns what logs the steps of a command, where that is asked for.
 func trace() func(string, time.Duration) {
 	if !logrus.IsLevelEnabled(logrus.DebugLevel) {

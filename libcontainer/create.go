@@ -66,6 +66,8 @@ type Options struct {
 	Warn func(text string)
 	// Trace is called after each step with its name and time. May be nil.
 	Trace func(step string, d time.Duration)
+	// Debug is called with what explains what the program gets. May be nil.
+	Debug func(text string)
 
 	terminal func(*os.File) error
 	// immediate is for run, which does not stop between create and start.
@@ -80,6 +82,9 @@ func (o *Options) fill() {
 	}
 	if o.Trace == nil {
 		o.Trace = func(string, time.Duration) {}
+	}
+	if o.Debug == nil {
+		o.Debug = func(string) {}
 	}
 }
 
@@ -148,7 +153,7 @@ func (o *Options) begin() (*launch.Request, error) {
 		Stdio:    [3]*os.File{o.Stdin, o.Stdout, o.Stderr},
 		Preserve: o.PreserveFDs + o.ListenFDs, NoPivot: o.NoPivot, NoKeyring: o.NoNewKeyring,
 		Foreground: o.Foreground, Immediate: o.immediate, Terminal: o.terminal, PidFile: o.PidFile, PidfdSocket: o.PidfdSocket,
-		Warn: o.Warn, Trace: o.Trace,
+		Warn: o.Warn, Trace: o.Trace, Debug: o.Debug,
 	}
 	if o.relay != nil {
 		req.Cloned, req.Commit = o.relay.cloned, o.relay.armed

@@ -3,6 +3,7 @@ package launch
 import (
 	"fmt"
 	"os"
+	"strconv"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -62,7 +63,11 @@ func (c *creation) program() (*seccomp.Program, error) {
 			return nil, err
 		}
 	}
-	return seccomp.Compile(s)
+	p, err := seccomp.Compile(s)
+	if err == nil {
+		c.Debug("seccomp filter flags: " + strconv.FormatUint(uint64(p.Flags), 10)) // runc's words
+	}
+	return p, err
 }
 
 // listenerOf is where the listener of the filter goes.

@@ -78,6 +78,9 @@ type Request struct {
 	Warn func(text string)
 	// Trace is called after each step with its name and duration.
 	Trace func(step string, d time.Duration)
+	// Debug is called with what explains what the program gets. For Create
+	// alone.
+	Debug func(text string)
 }
 
 // creation is what the steps share: the making of a process, most often with

@@ -282,14 +282,20 @@ on_amd64() { [[ $(uname -m) == x86_64 ]] || skip "this machine is no x86-64"; }
 
 @test "seccomp: every flag is taken, and speculative store bypass stays as it is by default" {
 	call umask
-	local flags
-	for flags in '[]' '["SECCOMP_FILTER_FLAG_LOG"]' '["SECCOMP_FILTER_FLAG_SPEC_ALLOW"]' \
-		'["SECCOMP_FILTER_FLAG_TSYNC", "SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_SPEC_ALLOW"]' null; do
+	local flags number
+	while IFS='|' read -r flags number; do
 		deny '{names: ["umask"], action: "SCMP_ACT_ERRNO"}'
 		config ".linux.seccomp.flags = $flags"
-		run_ct
+		rung --debug run --bundle "$BUNDLE" "$CT"
 		equal EPERM "$out"
-	done
+		contains "$err" "\"seccomp filter flags: $number\""
+	done <<-'END'
+		[]|0
+		["SECCOMP_FILTER_FLAG_LOG"]|2
+		["SECCOMP_FILTER_FLAG_SPEC_ALLOW"]|4
+		["SECCOMP_FILTER_FLAG_TSYNC", "SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_SPEC_ALLOW"]|6
+		null|4
+	END
 	program grep ^Speculation_Store_Bypass /proc/self/status
 	run_ct
 	equal "$(grep ^Speculation_Store_Bypass /proc/self/status)" "$out"
