@@ -155,20 +155,16 @@ func waitFrozen(dir string, deadline time.Time) error {
 }
 
 // waitFor waits until fd has one of the events, and returns false when the
-// deadline passes first.
+// deadline passes first. It looks once at least, however late it is.
 func waitFor(fd int, events int16, deadline time.Time) bool {
 	for {
-		left := time.Until(deadline)
-		if left <= 0 {
-			return false
-		}
 		fds := []unix.PollFd{{Fd: int32(fd), Events: events}}
-		timeout := unix.NsecToTimespec(int64(left))
+		timeout := unix.NsecToTimespec(int64(max(0, time.Until(deadline))))
 		n, err := unix.Ppoll(fds, &timeout, nil)
 		if n > 0 {
 			return true
 		}
-		if err != nil && err != unix.EINTR {
+		if err != unix.EINTR {
 			return false
 		}
 	}

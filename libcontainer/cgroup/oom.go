@@ -93,8 +93,12 @@ func (o *OOM) Happened() bool {
 	if !o.v2 {
 		var count [8]byte
 		n, err := unix.Read(o.fd, count[:])
-		// The end of the cgroup is told in the same way.
-		return err == nil && n == len(count) && binary.NativeEndian.Uint64(count[:]) > 0 && exists(o.dir)
+		if err != nil || n != len(count) {
+			return false
+		}
+		// The end of the cgroup is told in the same way, once.
+		times := binary.NativeEndian.Uint64(count[:])
+		return times > 1 || times == 1 && exists(o.dir)
 	}
 	var events [4096]byte
 	for {

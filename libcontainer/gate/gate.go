@@ -105,7 +105,8 @@ func Open(path string) error {
 // Release tells an init process that waits at the other end of conn to run the
 // user's program, and waits until it does, or returns why it cannot.
 func Release(conn *handshake.Conn) error {
-	if err := conn.Send(handshake.KindRelease, nil); err != nil {
+	// One that hung up may have said why.
+	if err := conn.Send(handshake.KindRelease, nil); err != nil && !errors.Is(err, unix.EPIPE) && !errors.Is(err, unix.ECONNRESET) {
 		return errdefs.Doing(err, "tell the init process to start")
 	}
 	ready := false

@@ -146,14 +146,11 @@ func (c *child) wait(ctx context.Context, timeout time.Duration) (killed error) 
 	deadline := time.Now().Add(timeout)
 	for {
 		millis := -1
+		late := false
 		if timeout > 0 && killed == nil {
-			left := time.Until(deadline)
-			if left <= 0 {
-				killed = &timeoutError{timeout}
-				c.kill()
-			} else {
-				millis = int(min((left+time.Millisecond-1)/time.Millisecond, math.MaxInt32))
-			}
+			left := max(0, time.Until(deadline))
+			late = left == 0
+			millis = int(min((left+time.Millisecond-1)/time.Millisecond, math.MaxInt32))
 		}
 		if _, err := unix.Poll(c.poll[:], millis); err != nil {
 			if err == unix.EINTR {
@@ -181,6 +178,12 @@ func (c *child) wait(ctx context.Context, timeout time.Duration) (killed error) 
 			c.read(stdout)
 			c.read(stderr)
 			return killed
+		}
+		// Not before it was asked: it may have ended in time, and rung
+		// have stood still.
+		if late && killed == nil {
+			killed = &timeoutError{timeout}
+			c.kill()
 		}
 	}
 }
