@@ -72,6 +72,7 @@ func (o *RunOptions) follow(ctx context.Context, make func(context.Context, Opti
 	}
 	status := f.serve(-1)
 	o.Trace("program", time.Since(begin))
+	f.finishForward()
 	begin = time.Now()
 	if !o.Keep {
 		err = c.remove(o.Warn)
@@ -85,7 +86,14 @@ type run struct {
 	foreground
 	opts      *RunOptions
 	container *Container
+	// forwarded is closed when nothing is to be told to the service manager
+	// any more; nil where there is none.
+	forwarded chan struct{}
 }
+
+// forwardTimeout is how long a service manager may take, when the program has ended,
+// to hear that it was ready.
+const forwardTimeout = 2 * time.Second
 
 // start does what is left to do of start.
 func (r *run) start() error {
@@ -109,7 +117,9 @@ func (r *run) start() error {
 		socket.Close()
 		return err
 	}
+	r.forwarded = make(chan struct{})
 	go func() {
+		defer close(r.forwarded)
 		defer socket.Close()
 		defer pidfd.Close()
 		if err := socket.Forward(r.opts.NotifySocket, pidfd, os.Getpid()); err != nil {
@@ -117,6 +127,18 @@ func (r *run) start() error {
 		}
 	}()
 	return nil
+}
+
+// finishForward has the service manager know what the program said before it ended, and
+// before rung ends.
+func (r *run) finishForward() {
+	if r.forwarded == nil {
+		return
+	}
+	select {
+	case <-r.forwarded:
+	case <-time.After(forwardTimeout):
+	}
 }
 
 // remove clears a container that could not be started.
