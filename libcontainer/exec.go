@@ -138,8 +138,13 @@ func (c *Container) Exec(ctx context.Context, o ExecOptions) (int, error) {
 	f := &foreground{}
 	defer f.giveBack()
 	f.relay, ctx = newRelay(ctx, opts.Warn)
-	// It takes longer than the making of the process.
-	f.relay.cloned()
+	// It takes longer than the making of the process. But where that may be frozen when it
+	// is made, and comes to no end before somebody thaws it, signals still end rung.
+	cloned := f.relay.cloned
+	if !o.IgnorePaused {
+		cloned()
+		cloned = nil
+	}
 	opts.relay = f.relay
 	if !o.Detach {
 		opts.Foreground = true
@@ -149,7 +154,7 @@ func (c *Container) Exec(ctx context.Context, o ExecOptions) (int, error) {
 	if err != nil {
 		return -1, err
 	}
-	p, err := opts.join(ctx, c, &launch.Target{State: c.state, Init: init, Cgroups: o.Cgroups, Traceable: traceable}, o.Process)
+	p, err := opts.join(ctx, c, &launch.Target{State: c.state, Init: init, Cgroups: o.Cgroups, Traceable: traceable}, o.Process, cloned)
 	if err != nil {
 		return -1, err
 	}
@@ -192,7 +197,7 @@ func (c *Container) traceable() (bool, error) {
 
 // joinable returns a pidfd of the init of a container that a process may join.
 func (c *Container) joinable(paused bool) (*os.File, error) {
-	if !c.state.Created || c.state.Exec == nil {
+	if c.creating() || !c.state.Created || c.state.Exec == nil {
 		return nil, c.cannotExec()
 	}
 	init, err := c.state.Init.Open()
@@ -239,8 +244,9 @@ func ended(pidfd *os.File) bool {
 	return n > 0 && err == nil
 }
 
-// join runs the outside table for a process that joins a container.
-func (o *Options) join(ctx context.Context, c *Container, target *launch.Target, p *specs.Process) (*spawn.Process, error) {
+// join runs the outside table for a process that joins a container. When that is
+// there it calls cloned, if it is not nil.
+func (o *Options) join(ctx context.Context, c *Container, target *launch.Target, p *specs.Process, cloned func()) (*spawn.Process, error) {
 	spec := &specs.Spec{
 		Version: c.state.OCIVersion,
 		Process: p,
@@ -252,8 +258,8 @@ func (o *Options) join(ctx context.Context, c *Container, target *launch.Target,
 		Into:   target,
 		Stdio:  [3]*os.File{o.Stdin, o.Stdout, o.Stderr}, Preserve: o.PreserveFDs, NoKeyring: c.state.Exec.NoKeyring,
 		Foreground: o.Foreground, Immediate: true, Terminal: o.terminal, PidFile: o.PidFile, PidfdSocket: o.PidfdSocket,
-		Commit: o.relay.armed,
-		Warn:   o.Warn, Trace: o.Trace,
+		Cloned: cloned, Commit: o.relay.armed,
+		Warn: o.Warn, Trace: o.Trace,
 	})
 	if err != nil {
 		return nil, err

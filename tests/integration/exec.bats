@@ -280,6 +280,22 @@ x
 	delete --force
 }
 
+@test "exec --ignore-paused: one that is interrupted before the container goes on ends, and runs nothing" {
+	members() { (("$1" == $(wc -l <"$(cgroup_dir freezer)/cgroup.procs"))); }
+	running
+	rung pause "$CT"
+	rung_in_background exec --ignore-paused "$CT" touch /tmp/ran
+	poll members 2
+	local code=0
+	kill -INT "$background"
+	finish "$background" || code=$?
+	equal 130 "$code"
+	rung resume "$CT"
+	poll members 1
+	[[ ! -e $ROOTFS/tmp/ran ]]
+	delete --force
+}
+
 @test "exec: a container without a pid or mount namespace of its own keeps its root" {
 	needs_root "without a mount namespace the root is a chroot"
 	config '.linux.namespaces |= map(select(.type != "mount" and .type != "pid")) | del(.linux.maskedPaths, .linux.readonlyPaths) | .mounts = []'
