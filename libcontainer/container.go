@@ -74,11 +74,28 @@ func Load(root, id string) (*Container, error) {
 		return nil, err
 	}
 	st, err := dir.Read()
+	if errors.Is(err, state.ErrNoRecord) {
+		st, err = readUnmade(dir)
+	}
 	if err != nil {
 		dir.Close()
 		return nil, err
 	}
 	return &Container{dir: dir, state: st}, nil
+}
+
+// readUnmade reads a folder that had no record: where a command is at work it is making
+// the container, and has nothing of it yet, or has removed all but the folder.
+func readUnmade(dir *state.Dir) (*state.State, error) {
+	err := dir.TryLock()
+	if errors.Is(err, state.ErrLocked) {
+		return nil, ErrNotExist
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer dir.Unlock()
+	return dir.Read()
 }
 
 func openDir(root, id string) (*state.Dir, error) {
@@ -150,10 +167,25 @@ func (c *Container) lockCreated() error {
 	return nil
 }
 
+// creating tells whether the container is being created still. A creator that is gone
+// may have come to its end since the record was read, which is read anew then.
+func (c *Container) creating() bool {
+	switch {
+	case c.state.Created:
+		return false
+	case c.state.Creator.Alive():
+		return true
+	}
+	if st, err := c.dir.Read(); err == nil && st.Created {
+		c.state = st
+	}
+	return false
+}
+
 // Status asks the kernel where the container stands.
 func (c *Container) Status() (Status, error) {
 	switch {
-	case !c.state.Created && c.state.Creator.Alive():
+	case c.creating():
 		return Creating, nil
 	case !c.state.Init.Alive():
 		return Stopped, nil

@@ -87,7 +87,16 @@ func (c *Container) lockForDelete(force bool) error {
 		}
 	}
 	// Every other holder (start, another delete) lets go by itself.
-	return c.dir.Lock()
+	err = c.dir.Lock()
+	if err != nil || force || !errors.Is(rerr, state.ErrNoRecord) {
+		return err
+	}
+	// That it was waited for is no reason to delete what was just begun.
+	if c.state, err = c.dir.Read(); err == nil {
+		c.dir.Unlock()
+		return c.busy()
+	}
+	return nil
 }
 
 // killCreator ends the command that makes the container, and waits for that: it has

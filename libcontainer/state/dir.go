@@ -23,6 +23,10 @@ var ErrNotExist = errors.New("container does not exist")
 // ErrExist is returned where a container of an id is there already.
 var ErrExist = errors.New("container with given ID already exists")
 
+// ErrNoRecord is returned by Read where there is nothing that tells of a container: it is
+// being made, or was deleted a moment ago, or either died in between.
+var ErrNoRecord = errors.New("it holds neither a state file nor a journal")
+
 // ErrLocked is returned by TryLock while another command holds the container.
 var ErrLocked = errors.New("another rung command is at work on the container")
 
@@ -249,14 +253,14 @@ func (d *Dir) writeFile(name string, data []byte) error {
 }
 
 // Read returns the state file, or the journal where the container is not
-// created yet.
+// created yet, or ErrNoRecord.
 func (d *Dir) Read() (*State, error) {
 	s, err := d.read(stateFile, Version)
 	if errors.Is(err, unix.ENOENT) {
 		s, err = d.read(journalFile, Version)
 	}
 	if errors.Is(err, unix.ENOENT) {
-		return nil, d.broken(errors.New("it holds neither a state file nor a journal"))
+		return nil, d.broken(ErrNoRecord)
 	}
 	return s, err
 }
