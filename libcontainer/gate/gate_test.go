@@ -44,7 +44,9 @@ func behindGate(mode string) error {
 	}
 	unix.CloseOnExec(3)
 	listener := os.NewFile(3, "gate")
-	patience = unix.Timeval{Usec: 100_000}
+	if mode == "impatient" {
+		patience = unix.Timeval{Sec: 1}
+	}
 	conn, err := Wait(listener)
 	if err != nil {
 		return err
@@ -245,7 +247,7 @@ func TestOthersKnock(t *testing.T) {
 // TestSilent has clients come to the gate that say nothing, or not all, and
 // stay.
 func TestSilent(t *testing.T) {
-	w := startWaiting(t, "exec")
+	w := startWaiting(t, "impatient")
 	for _, text := range []string{"", "G", "G\x01\x00\x00\x00"} {
 		fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 		if err != nil {

@@ -141,7 +141,7 @@ func TestRunFailures(t *testing.T) {
 		}
 		return path
 	}
-	one := seconds(1)
+	three := seconds(3)
 	tests := []struct {
 		name  string
 		hook  specs.Hook
@@ -160,7 +160,7 @@ func TestRunFailures(t *testing.T) {
 		{"no program", specs.Hook{Path: write("text", "echo\n", 0o755)}, unix.ENOEXEC, "", []string{"without #!"}},
 		{"no interpreter", specs.Hook{Path: write("orphan", "#!/nonsense/sh\n", 0o755)}, unix.ENOENT, "", []string{"interpreter"}},
 		{"NUL", specs.Hook{Path: "/bin/sh", Args: []string{"a\x00b"}}, unix.EINVAL, "", nil},
-		{"timeout", specs.Hook{Path: "/bin/sh", Args: []string{"sh", "-c", "echo begun; exec sleep 60"}, Env: []string{"PATH=/bin:/usr/bin"}, Timeout: one}, context.DeadlineExceeded, "", []string{"killed after its timeout of 1s", `stdout: "begun"`}},
+		{"timeout", specs.Hook{Path: "/bin/sh", Args: []string{"sh", "-c", "echo begun; exec sleep 60"}, Env: []string{"PATH=/bin:/usr/bin"}, Timeout: three}, context.DeadlineExceeded, "", []string{"killed after its timeout of 3s", `stdout: "begun"`}},
 		{"timeout 0", specs.Hook{Path: "/bin/true", Timeout: seconds(0)}, nil, ".timeout", []string{"greater than 0"}},
 		{"timeout -1", specs.Hook{Path: "/bin/true", Timeout: seconds(-1)}, nil, ".timeout", nil},
 	}
@@ -262,7 +262,7 @@ func killPidIn(t *testing.T, file string) {
 func TestTimeoutEndsGroup(t *testing.T) {
 	state := testState(t)
 	h := sh("sleep 60 & echo $! > pid; wait")
-	h.Timeout = seconds(1)
+	h.Timeout = seconds(3)
 	if err := Run(context.Background(), []specs.Hook{h}, "hooks.createRuntime", state); !errors.Is(err, context.DeadlineExceeded) {
 		t.Fatal(err)
 	}

@@ -124,8 +124,15 @@ func loopbackAnswers() error {
 	if err := unix.Sendto(fd, []byte("ping"), 0, addr); err != nil {
 		return err
 	}
+	// It may wait for a thread of the kernel's.
+	if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Sec: 5}); err != nil {
+		return err
+	}
 	buf := make([]byte, 8)
-	n, _, err := unix.Recvfrom(fd, buf, unix.MSG_DONTWAIT)
+	n, _, err := unix.Recvfrom(fd, buf, 0)
+	for err == unix.EINTR {
+		n, _, err = unix.Recvfrom(fd, buf, 0)
+	}
 	if err == nil && string(buf[:n]) != "ping" {
 		err = errors.New("received " + string(buf[:n]))
 	}

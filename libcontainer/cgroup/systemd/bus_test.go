@@ -365,14 +365,15 @@ func TestAddresses(t *testing.T) {
 }
 
 func TestSilence(t *testing.T) {
+	var b *Bus
 	f := newFake(t, func(f *fake, member string, body []any) ([]any, string, string) {
 		if member == "StartTransientUnit" {
+			b.conn.SetDeadline(time.Now().Add(100 * time.Millisecond))
 			return []any{job}, "", "" // and no word of its end
 		}
 		return healthy("done")(f, member, body)
 	})
-	b := f.dial()
-	b.conn.SetDeadline(time.Now().Add(100 * time.Millisecond))
+	b = f.dial()
 	if err := b.StartScope(testUnit, 42, nil); err == nil || !strings.Contains(err.Error(), "systemd does not answer") {
 		t.Errorf("got %v", err)
 	}
