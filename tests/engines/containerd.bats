@@ -173,12 +173,22 @@ has_no_task() { [ -z "$(task_status)" ]; }
 @test "containerd: running out of memory is an oom event, and exit code 137" {
 	timeout 60 ctr --address "$D/c.sock" events >"$D/events" 3>&- &
 	local events=$!
-	sleep 0.2
-	run box --memory-limit 16777216 -- sh -c 'sleep 0.3; dd if=/dev/zero of=/dev/null bs=64M count=1; exit $?'
-	ended 137
-	eventually 5 grep -q "/tasks/oom.*$ID" "$D/events"
+	# Only when the shim watches, and the client.
+	detached --memory-limit 16777216 -- sh -c 'until [ -e /go ]; do sleep 0.05; done; dd if=/dev/zero of=/dev/null bs=64M count=1; exit $?'
+	eventually 10 tells_events
+	ctr_ task exec --exec-id "go-$ID" "$ID" touch /go
+	eventually 10 is_stopped
+	run ctr_ task rm "$ID"
+	said "exit code 137"
+	eventually 10 grep -q "/tasks/oom.*$ID" "$D/events"
 	kill "$events"
 }
+
+# tells_events: the client that listens has heard of a namespace that is made and removed again.
+tells_events() {
+	ctr_ namespaces create "$TAG-hear" && ctr_ namespaces remove "$TAG-hear"
+	grep -q "namespaces/.*$TAG-hear" "$D/events"
+} >/dev/null
 
 @test "containerd: --cpu-quota is in force" {
 	detached --cpu-quota 20000 --cpu-period 100000 -- sleep 100
@@ -235,17 +245,21 @@ writable"
 
 @test "containerd: task kill --all ends every process" {
 	detached -- sh -c 'sleep 111 & sleep 112 & wait'
-	eventually 5 test "$(wc -l <<<"$(limit_of "$TAG/$ID" cgroup.procs pids cgroup.procs)")" -ge 2
+	eventually 10 has_processes 3
 	ctr_ task kill --all -s KILL "$ID"
 	eventually 10 is_stopped
 	[ -z "$(processes_left)" ]
 }
 
+has_processes() { [ "$(limit_of "$TAG/$ID" cgroup.procs pids cgroup.procs | wc -l)" -ge "$1" ]; }
+
 @test "containerd: task pause and resume" {
 	detached -- sh -c 'while :; do echo tick; sleep 0.05; done'
 	ctr_ task pause "$ID"
 	[ "$(task_status)" = PAUSED ]
+	# What was written before comes through the shim.
 	local ticks
+	sleep 0.5
 	ticks=$(wc -l <"$D/$ID.log")
 	sleep 0.5
 	[ "$(wc -l <"$D/$ID.log")" -eq "$ticks" ]

@@ -216,12 +216,15 @@ other"
 }
 
 @test "docker: -m is in force, and seen when it kills" {
-	detached -m 16m box:1 dd if=/dev/zero of=/dev/null bs=64M count=1
+	# Only when the engine watches.
+	detached -m 16m box:1 sh -c 'until [ -e /go ]; do sleep 0.05; done; dd if=/dev/zero of=/dev/null bs=64M count=1; exit $?'
+	docker_ exec "$NAME" touch /go
 	run docker_ wait "$NAME"
 	shows 137
-	run inspect '{{.State.OOMKilled}}'
-	shows true
+	eventually 10 is_oom_killed
 }
+
+is_oom_killed() { [ "$(inspect '{{.State.OOMKilled}}')" = true ]; }
 
 @test "docker: -m, --cpus, --cpu-shares and --pids-limit reach the cgroup" {
 	detached -m 32m --cpus 0.5 --cpu-shares 512 --pids-limit 30 box:1 sleep 100
@@ -303,9 +306,10 @@ other"
 	[ "$(docker_ logs "$NAME" | wc -l)" -eq "$ticks" ]
 	docker_ unpause "$NAME"
 	inspects '{{.State.Status}}' running
-	sleep 0.5
-	[ "$(docker_ logs "$NAME" | wc -l)" -gt "$ticks" ]
+	eventually 10 logged_more_than "$ticks"
 }
+
+logged_more_than() { [ "$(docker_ logs "$NAME" | wc -l)" -gt "$1" ]; }
 
 @test "docker: rm -f of a paused container" {
 	detached box:1 sleep 100

@@ -28,7 +28,7 @@ make_scratch() {
 
 # eventually SECONDS COMMAND...: waits until the command succeeds.
 eventually() {
-  local deadline=$((SECONDS + $1))
+  local deadline=$((SECONDS + $1 * ${RUNG_TEST_PATIENCE:-10} / 10))
   shift
   until "$@"; do
     if [ "$SECONDS" -ge "$deadline" ]; then
@@ -215,10 +215,12 @@ assert_clean() {
   fi
 }
 
+no_shims() { [ -z "$(shims_left)" ]; }
+
 # remove_scratch: after the daemons have ended, takes away what is left and fails if that was more than it should be.
 remove_scratch() {
   local pid mount mounts left status=0
-  eventually 5 test -z "$(shims_left)" || true
+  eventually 5 no_shims || true
   for pid in $(shims_left); do
     echo "a shim was left: $pid $(tr '\0' ' ' <"/proc/$pid/cmdline")" >&2
     kill -9 "$pid" || true

@@ -4,8 +4,8 @@
 load helpers
 
 setup() {
-	peer_lacks "these are crun's, and what is refused is not"
 	setup_test
+	peer_lacks "these are crun's, and what is refused is not"
 }
 
 # annotate NAME VALUE: sets the annotation run.oci.NAME.

@@ -147,6 +147,7 @@ plain() {
 
 @test "cli: the default --root is /run/rung" {
 	[[ -z $RUNG_PEER ]] || skip "$RUNG_PEER has its own"
+	needs_root "it mounts over /run"
 	# A /run of the test's own keeps it apart from the machine's.
 	unshare -m sh -ec '
 		mount -t tmpfs tmpfs /run

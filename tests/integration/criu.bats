@@ -94,8 +94,8 @@ asked() { contains "$(<"$FAKE_CRIU_REQUEST")" "$@"; }
 	says "CRIU ended with exit status 1" "too much for it"
 	lacks "$err" "/the/cause"
 	still_there
+	rm -f "$FAKE_CRIU_REQUEST" # of the call before
 	FAKE_CRIU=hang rung_in_background checkpoint --image-path "$IMAGES" "$CT"
-	poll pgrep -P "$background" >/dev/null
 	poll test -s "$FAKE_CRIU_REQUEST"
 	pkill -KILL -P "$background"
 	ends_with 1

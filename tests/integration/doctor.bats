@@ -128,6 +128,7 @@ setup() {
 }
 
 @test "doctor: a chroot in which no container can be run is found" {
+	needs_root "it makes a chroot"
 	# shellcheck disable=SC2016 # the shell in the namespace expands it
 	unshare -m sh -c 'mkdir "$2/proc" 2>/dev/null; mount -t proc proc "$2/proc" && cp "$1" "$2/bin/rung" && chroot "$2" /bin/rung --root /tmp/root doctor --json' \
 		sh "$RUNG" "$ROOTFS" >"$WORK/out" 2>&1 3>&- || true
@@ -137,6 +138,7 @@ setup() {
 }
 
 @test "doctor: user namespaces that are switched off are found" {
+	needs_root "a user may not switch them off"
 	# The sysctl belongs to a user namespace, so that of a new one is the test's own.
 	unshare -rm sh -c 'echo 0 >/proc/sys/user/max_user_namespaces && exec "$@"' sh "$RUNG" --root "$ROOT" doctor --json >"$WORK/out" 2>&1 3>&- || true
 	out=$(<"$WORK/out")
@@ -145,6 +147,7 @@ setup() {
 }
 
 @test "doctor: engines are found, and whether rung is registered with them" {
+	needs_root "it mounts over /etc/docker"
 	local bin=$WORK/bin
 	mkdir -p "$bin"
 	printf '#!/bin/sh\necho "Docker version 99.1.2, build x"\n' >"$bin/dockerd"
@@ -164,12 +167,12 @@ setup() {
 99.1.2 red mine" "$(jq -r '.checks[] | select(.id == "engines.docker") | [.version, .level, .have[]?] | join(" ")' "$WORK/out")"
 }
 
-@test "doctor: it changes nothing: no mount, no cgroup, no file, no module, no namespace" {
+@test "doctor: it changes nothing: no mount, no cgroup, no file" {
 	traces() {
-		cut -d ' ' -f 2,4- /proc/self/mountinfo | sort
+		# Those of other tests come and go.
+		cut -d ' ' -f 2,4- /proc/self/mountinfo | grep -vE '/rt[0-9]+-[0-9]+\.' | sort
 		find /sys/fs/cgroup -type d | grep -F "$TAG" | sort
 		find /run -maxdepth 1 -name 'rung*' | sort
-		cut -d ' ' -f 1 /proc/modules | sort
 		find "$WORK" ! -name 'out*' ! -name 'err*' ! -name traces | sort
 	}
 	traces >"$WORK/traces"

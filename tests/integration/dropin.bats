@@ -5,8 +5,8 @@
 load helpers
 
 setup() {
-	peer_lacks "this is about rung in place of others"
 	setup_test
+	peer_lacks "this is about rung in place of others"
 }
 
 # as NAME ARG...: the binary by another name, with what try_rung sets.

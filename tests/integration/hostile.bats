@@ -472,6 +472,6 @@ create_refused_within() {
 @test "hostile: ten thousand mounts" {
 	config '.mounts += [range(10000) | {destination: "/mnt/\(.)", type: "tmpfs", source: "t", options: ["size=4k"]}]'
 	shell 'grep -c " /mnt/" /proc/self/mountinfo'
-	PATIENCE=60 run_ct
+	PATIENCE=$((PATIENCE * 6)) run_ct
 	equal 10000 "$out"
 }

@@ -8,8 +8,8 @@
 load helpers
 
 setup() {
-	needs_root "only root may map the ids of a mount of the host"
 	setup_test
+	needs_root "only root may map the ids of a mount of the host"
 	VOLUME=$WORK/volume
 	mkdir -p "$VOLUME/sub" "$WORK/sub"
 	touch "$VOLUME/zero" "$VOLUME/seven" "$WORK/sub/one"

@@ -138,8 +138,10 @@ trapping() {
 
 @test "kill: only init gets a signal other than KILL" {
 	make_fifo
-	shell 'sh -c "trap \"echo child >/fifo\" USR1; echo ready >/fifo; while :; do sleep 1000 & wait; done" &
-		read -r pid </proc/self/stat; trap "echo init >/fifo" USR1; while :; do wait; done'
+	# A trap of the init's is none of the child's, and must be there before that says anything.
+	shell 'trap "echo init >/fifo" USR1
+		sh -c "trap \"echo child >/fifo\" USR1; echo ready >/fifo; while :; do sleep 1000 & wait; done" &
+		while :; do wait; done'
 	run_ct --detach
 	equal ready "$(heard)"
 	rung kill "$CT" USR1

@@ -27,6 +27,7 @@ has_selinux() { mountpoint -q /sys/fs/selinux; }
 
 needs_apparmor() {
 	has_apparmor || skip "AppArmor is not enabled on this host"
+	needs_root "profiles are root's to load"
 	needs_program apparmor_parser
 	[[ -w /sys/kernel/security/apparmor/.replace ]] || skip "profiles cannot be loaded from here"
 }

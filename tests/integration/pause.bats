@@ -85,8 +85,10 @@ ticks() {
 
 @test "kill: KILL ends a paused container, another signal waits for resume" {
 	needs_freezer
-	shell 'trap "exit 7" TERM; while true; do sleep 0.01; done'
+	make_fifo
+	shell 'trap "exit 7" TERM; echo ready >/fifo; while true; do sleep 0.01; done'
 	run_ct --detach
+	equal ready "$(heard)"
 	rung pause "$CT"
 	[[ $CGROUP_MODE == v2 ]] || {
 		rung kill "$CT" TERM

@@ -89,9 +89,9 @@ is_user_status() { [[ $(user_state status 2>/dev/null) == "$1" ]]; }
 # DELEGATED. An ordinary user who runs the tests has it already.
 delegated() {
 	needs_v2
-	DELEGATED=$PARENT
+	DELEGATED=${TRACK#/sys/fs/cgroup}
 	[[ $EUID == 0 ]] || return 0
-	DELEGATED=${TRACK#/sys/fs/cgroup}/user
+	DELEGATED+=/user
 	mkdir -p "$TRACK/user/home"
 	pass_down "/sys/fs/cgroup" "$TRACK"
 	chown "$LOGIN:" "$TRACK"/user{,/home,/cgroup.{procs,threads,subtree_control},/home/cgroup.procs}

@@ -46,6 +46,7 @@ answers() { "$RUNG" --root "$ROOT" exec "$CT" test -S /run/systemd/private 2>/de
 
 # booted: waits for the end of the boot, which must be a success.
 booted() {
+	local PATIENCE=$((PATIENCE * 5))
 	poll answers
 	try_rung exec "$CT" systemctl is-system-running --wait
 	[[ $out == running ]] || "$RUNG" --root "$ROOT" exec "$CT" systemctl list-units --failed --no-pager
@@ -76,6 +77,7 @@ in_system() { rung exec "$CT" "$@"; }
 	in_system systemctl kill --signal=KILL nap.service
 	poll "$RUNG" --root "$ROOT" exec "$CT" test -e /run/stopped
 	poll "$RUNG" --root "$ROOT" exec "$CT" systemctl --quiet is-active nap.service
+	in_system journalctl --sync
 	in_system journalctl --unit nap.service --no-pager
 	prints "code=killed, status=9/KILL"
 	rung kill "$CT" RTMIN+3

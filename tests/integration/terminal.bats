@@ -162,6 +162,7 @@ again" "$(tty_text)"
 	says "$WORK/nowhere" "no such file or directory"
 	console_socket
 	kill -KILL "$background"
+	wait_for_exit "$background"
 	create_fails --console-socket "$CONSOLE"
 	says "$CONSOLE" "connection refused"
 	create_fails --console-socket "$BUNDLE/config.json"

@@ -8,8 +8,8 @@
 load helpers
 
 setup() {
-	needs_root "its mappings are root's to make; rootless.bats has those of users"
 	setup_test
+	needs_root "its mappings are root's to make; rootless.bats has those of users"
 	in_userns
 }
 
