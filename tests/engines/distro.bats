@@ -114,13 +114,14 @@ interactive() {
 
 @test "debian: job control: ^C interrupts, ^Z stops, bg and fg go on" {
 	interactive
-	type_in 'sleep 1000; echo "interrupted: $?"'
-	eventually 5 pgrep -f '^sleep 1000$' >/dev/null
+	# A number that no other test's sleep has.
+	type_in "sleep 1000.$$"'; echo "interrupted: $?"'
+	eventually 5 pgrep -f "^sleep 1000.$$\$" >/dev/null
 	tmux_ send-keys -t w C-c
 	type_in 'echo "after ^C: $?"'
 	see '^after ^C: 130'
-	type_in 'sleep 1001'
-	eventually 5 pgrep -f '^sleep 1001$' >/dev/null
+	type_in "sleep 1001.$$"
+	eventually 5 pgrep -f "^sleep 1001.$$\$" >/dev/null
 	tmux_ send-keys -t w C-z
 	see '\[1\]+ *Stopped *sleep 1001'
 	type_in 'bg; jobs'

@@ -477,13 +477,15 @@ block_device() {
 
 @test "blockIO: weight" {
 	needs_controller blkio io
-	local file
 	needs_cgroup_file blkio blkio.bfq.weight io.weight
 	resources '{blockIO: {weight: 333}}'
 	running
-	file=$(v1_or_v2 blkio.bfq.weight io.weight)
-	[[ ! -e $(cgroup_dir blkio)/io.bfq.weight ]] || file=io.bfq.weight
-	differ "$(cat "$(cgroup_dir blkio)/$file")" "default 100"
+	# Whether BFQ is there may change at any time: another test loads it.
+	local file values=""
+	for file in blkio.bfq.weight io.weight io.bfq.weight; do
+		values+=" $(cat "$(cgroup_dir blkio)/$file" 2>/dev/null || true)"
+	done
+	matches "$values" ' (333|3263)( |$)'
 	delete --force
 }
 
