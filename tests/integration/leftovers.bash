@@ -118,6 +118,7 @@ remove_leftovers() {
     for pid in "${PIDS[@]}"; do kill -KILL "$pid" 2>/dev/null || true; done
     sleep 0.02
   done
+  ! systemd_driver || systemctl kill -s KILL "rt$$.slice" 2>/dev/null 3>&- || true
   for ((tries = 0; tries < 10; tries++)); do
     mount=$(left_mounts | tail -n 1)
     [[ -n $mount ]] || break
@@ -132,7 +133,6 @@ remove_work() {
   [[ -n ${TAG-} ]] || return 0
   leave_test_cgroup
   if systemd_driver && [[ -d /sys/fs/cgroup$MANAGER_BASE/rt$$.slice ]]; then
-    systemctl kill -s KILL "rt$$.slice" 3>&- || true
     systemctl stop "rt$$.slice" 3>&-
   fi
   find /sys/fs/cgroup -depth -type d -path "*$TAG*" -delete 2>/dev/null || true
