@@ -17,8 +17,6 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
-
-	"github.com/rungoci/rung/libcontainer/state"
 )
 
 func TestDeleteMissing(t *testing.T) {
@@ -426,82 +424,4 @@ func TestDeleteBesideHook(t *testing.T) {
 	must(t, err)
 	must(t, within(t, "Start", func() error { return <-started }))
 	b.quiet()
-}
-
-// TestUnmade is about a folder in which there is nothing yet of the container that is being made, or nothing any
-// more of one that is being deleted.
-func TestUnmade(t *testing.T) {
-	root := t.TempDir()
-	maker, err := state.Make(root, "c")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer maker.Close()
-	if _, err := Load(root, "c"); !errors.Is(err, ErrNotExist) {
-		t.Errorf("while somebody is at work, Load says %v", err)
-	}
-	deleted := make(chan error)
-	go func() { deleted <- Delete(root, "c", false, nil) }()
-	waitsForLock(t, maker.Path())
-	if err := maker.WriteState(&state.State{ID: "c"}); err != nil {
-		t.Fatal(err)
-	}
-	maker.Unlock()
-	if err := <-deleted; !errors.Is(err, state.ErrLocked) {
-		t.Errorf("Delete, which has waited for the creation, says %v", err)
-	}
-	c, err := Load(root, "c")
-	if err != nil {
-		t.Fatal(err)
-	}
-	c.Close()
-	if err := maker.RemoveState(); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := Load(root, "c"); !errors.Is(err, state.ErrNoRecord) {
-		t.Errorf("where nobody is at work, Load says %v", err)
-	}
-	if err := Delete(root, "c", true, nil); err != nil {
-		t.Errorf("with force: %v", err)
-	}
-}
-
-// waitsForLock waits until somebody waits for the lock of the folder (proc_locks(5)).
-func waitsForLock(t *testing.T, path string) {
-	var st unix.Stat_t
-	if err := unix.Stat(path, &st); err != nil {
-		t.Fatal(err)
-	}
-	inode := ":" + strconv.FormatUint(st.Ino, 10) + " "
-	for range 1000 {
-		locks, err := os.ReadFile("/proc/locks")
-		if err != nil {
-			t.Fatal(err)
-		}
-		for line := range strings.Lines(string(locks)) {
-			if strings.Contains(line, "-> FLOCK") && strings.Contains(line, inode) {
-				return
-			}
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-	t.Fatal("nobody waits for the lock")
-}
-
-// TestCreatedMeanwhile reads the record of a container that comes to be before its
-// creator is looked at.
-func TestCreatedMeanwhile(t *testing.T) {
-	b := newTestbed(t, "sleep 1000")
-	c := b.create("c")
-	defer c.Close()
-	record := *c.state
-	c.state = &state.State{ID: "c"} // as the journal has it
-	if status, err := c.Status(); status != Created || err != nil {
-		t.Errorf("got %q, %v", status, err)
-	}
-	if c.state.Init != record.Init {
-		t.Errorf("got %v, want %v", c.state.Init, record.Init)
-	}
-	b.delete("c")
-	b.nothingLeft()
 }

@@ -78,8 +78,7 @@ type Request struct {
 	Warn func(text string)
 	// Trace is called after each step with its name and duration.
 	Trace func(step string, d time.Duration)
-	// Debug is called with what explains what the program gets. For Create
-	// alone.
+	// Debug is called with what explains what the program gets; not with Into.
 	Debug func(text string)
 }
 

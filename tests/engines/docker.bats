@@ -221,10 +221,8 @@ other"
 	docker_ exec "$NAME" touch /go
 	run docker_ wait "$NAME"
 	shows 137
-	eventually 10 is_oom_killed
+	eventually 10 inspects '{{.State.OOMKilled}}' true
 }
-
-is_oom_killed() { [ "$(inspect '{{.State.OOMKilled}}')" = true ]; }
 
 @test "docker: -m, --cpus, --cpu-shares and --pids-limit reach the cgroup" {
 	detached -m 32m --cpus 0.5 --cpu-shares 512 --pids-limit 30 box:1 sleep 100

@@ -167,16 +167,29 @@ setup() {
 99.1.2 red mine" "$(jq -r '.checks[] | select(.id == "engines.docker") | [.version, .level, .have[]?] | join(" ")' "$WORK/out")"
 }
 
-@test "doctor: it changes nothing: no mount, no cgroup, no file" {
+modules() { cut -d ' ' -f 1 /proc/modules | sort; }
+
+# others_at_work: there is the folder of another test, which may load modules.
+others_at_work() {
+	local dir
+	for dir in "${TMPDIR:-/tmp}"/rt*-*.*; do
+		[[ $dir == "$WORK" || ! -d $dir ]] || return 0
+	done
+	return 1
+}
+
+@test "doctor: it changes nothing: no mount, no cgroup, no file, no module" {
 	traces() {
-		# Those of other tests come and go.
-		cut -d ' ' -f 2,4- /proc/self/mountinfo | grep -vE '/rt[0-9]+-[0-9]+\.' | sort
+		host_mounts | sort
 		find /sys/fs/cgroup -type d | grep -F "$TAG" | sort
 		find /run -maxdepth 1 -name 'rung*' | sort
 		find "$WORK" ! -name 'out*' ! -name 'err*' ! -name traces | sort
 	}
+	local modules
+	modules=$(modules)
 	traces >"$WORK/traces"
 	doctor
 	diff "$WORK/traces" <(traces)
+	[[ $(modules) == "$modules" ]] || others_at_work || fail "modules were $modules, and are $(modules)"
 	[[ ! -e $ROOT ]]
 }

@@ -295,6 +295,11 @@ if [[ $EUID != 0 ]]; then
   nsenter() { needs_root "it enters namespaces"; }
 fi
 
+# host_mounts: the mounts of the host, but for those of other tests, which come and go.
+host_mounts() {
+  awk -v tag="$TAG" 'index($0, tag) || !/\/rt[0-9]+-[0-9]+\./' /proc/self/mountinfo | cut -d ' ' -f 2,4-
+}
+
 # --- waiting, always bounded ---
 
 # poll COMMAND...: runs COMMAND every 20 ms until it succeeds.

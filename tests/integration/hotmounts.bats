@@ -265,16 +265,13 @@ in_ct() {
 	delete --force
 }
 
-# mounts_here: how many of the host's mounts have to do with this test.
-mounts_here() { grep -cF "$TAG" /proc/self/mountinfo || true; }
-
 @test "mounts add: a container that exchanges folders for symlinks all the time gets nothing on the host" {
 	volume
 	local victim=$WORK/victim end worked=0 failed=0 before
 	mkdir "$victim"
 	mkdir -p "$ROOTFS/swap/x/sub"
 	ln -s "../../../../../../../../../../..$victim" "$ROOTFS/swap/y"
-	before=$(mounts_here)
+	before=$(host_mounts)
 	running
 	in_background "$HELPER" swap "$ROOTFS/swap/x" "$ROOTFS/swap/y"
 	poll grep -qx ready "$background_out"
@@ -287,7 +284,7 @@ mounts_here() { grep -cF "$TAG" /proc/self/mountinfo || true; }
 		equal "" "$(ls -A "$victim")"
 	done
 	echo "$worked calls worked, $failed did not"
-	equal "$before" "$(mounts_here)"
+	equal "$before" "$(host_mounts)"
 	! is_gone "$background" || fail "the attacker has ended: $(<"$background_out")"
 	delete --force
 }

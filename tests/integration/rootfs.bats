@@ -365,12 +365,11 @@ pts/ptmx"
 	local value before
 	mount --bind "$ROOTFS" "$ROOTFS"
 	mount --make-shared "$ROOTFS"
-	# Other tests' mounts come and go.
-	before=$(grep -cF "$TAG" /proc/self/mountinfo)
+	before=$(host_mounts)
 	for value in shared slave private; do
 		config '.linux.rootfsPropagation = $v' --arg v $value
 		running
-		equal "$before" "$(grep -cF "$TAG" /proc/self/mountinfo)"
+		equal "$before" "$(host_mounts)"
 		delete --force
 	done
 	umount "$ROOTFS"

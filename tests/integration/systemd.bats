@@ -356,7 +356,7 @@ limits() {
 	annotate RuntimeMaxSec $((PATIENCE / 4)) # the start is a part of it
 	annotate TimeoutStopSec 1
 	running
-	poll failed
+	poll unit_is failed
 	wait_for_status stopped
 	delete
 	no_unit
@@ -365,21 +365,19 @@ limits() {
 	delete --force
 }
 
-failed() { [[ $(property ActiveState) == failed ]]; }
+unit_is() { [[ $(property ActiveState) == "$1" ]]; }
 
 @test "systemd: a failed scope of that name, left by somebody else, gives way" {
 	systemd-run --quiet --scope --unit="$UNIT" --slice="$SLICE" -p RuntimeMaxSec=100ms -p TimeoutStopSec=1 sleep 1000 3>&- || true
-	poll failed
+	poll unit_is failed
 	running
 	equal "$PARENT/$UNIT" "$(path)"
 	delete --force
 }
 
-is_active() { [[ $(property ActiveState) == active ]]; }
-
 @test "systemd: a unit of that name that runs is refused, and left alone" {
 	in_background systemd-run --quiet --scope --unit="$UNIT" --slice="rt$$-else.slice" sleep 1000
-	poll is_active
+	poll unit_is active
 	create_fails
 	says "$UNIT" "already"
 	equal active "$(property ActiveState)"
