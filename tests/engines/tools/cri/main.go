@@ -2,7 +2,10 @@
 // what a kubelet would say.
 //
 // Its commands, their arguments and the JSON files that they take are those of crictl (github.com/kubernetes-sigs/cri-tools),
-// of which this is the part that the tests need, so that a person who has crictl can repeat by hand what a test does.
+// of which this is the part that the tests need, so that a person who has crictl can repeat by hand what a test does. It
+// differs in that values of enumerations are names in the files (crictl wants their numbers), that what it prints is JSON and
+// nothing else, that exec has the command's exit code and needs no terminal of its own, and that rm takes what runs and
+// leaves logs.
 // crictl itself is in no registry that the tests can install it from.
 package main
 
