@@ -13,10 +13,12 @@ teardown_file() { remove_scratch; }
 
 teardown() { assert_clean; }
 
-# library TEST: runs one of the Go tests, from a folder where nothing else is.
+# library TEST: runs one of the Go tests, from a folder where nothing else is. One that hangs ends before bats' own time
+# is up, and says where its goroutines stand.
 library() {
 	cd "$D" || return
-	run env ROOTFS="$D/rootfs" TMPDIR="$D" "$D/gorunc.test" -test.v -test.run "^$1\$"
+	run env ROOTFS="$D/rootfs" TMPDIR="$D" "$D/gorunc.test" -test.v -test.timeout "$((BATS_TEST_TIMEOUT * 3 / 4))s" \
+		-test.run "^$1\$"
 	ended 0
 	said "--- PASS: $1"
 }

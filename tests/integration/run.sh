@@ -58,10 +58,10 @@ filter=()
 run_file() {
   local tap=$work/${1##*/}.tap
   if [[ -n ${RUNG_TEST_LIVE-} ]]; then
-    bats --tap --timing "${filter[@]}" "$1" 2>&1 | tee "$tap" | sed -u "s|^|${1##*/}: |" || echo "$1" >>"$work/failed"
+    "${bats[@]}" "$1" 2>&1 | tee "$tap" | sed -u "s|^|${1##*/}: |" || echo "$1" >>"$work/failed"
     return
   fi
-  bats --tap --timing "${filter[@]}" "$1" >"$tap" 2>&1 || echo "$1" >>"$work/failed"
+  "${bats[@]}" "$1" >"$tap" 2>&1 || echo "$1" >>"$work/failed"
   # At once, for a run that is ended from outside.
   [[ -z ${TAP_DIR-} ]] || cp "$tap" "$TAP_DIR/"
   {
@@ -73,6 +73,7 @@ run_file() {
 
 # The last resort against a test that hangs; each wait has its own bound.
 export BATS_TEST_TIMEOUT=$((${RUNG_TEST_PATIENCE:-10} * 60))
+bats=(../until-silent.sh $((BATS_TEST_TIMEOUT + 300)) bats --tap --timing "${filter[@]}")
 
 jobs=${JOBS:-$(nproc)}
 for file in "${files[@]}"; do
