@@ -134,6 +134,14 @@ func warn(text string) {
 	}
 }
 
+// warnInLog is warn for what must not be on standard error, which a container
+// may have got: it is said where there is a log.
+func warnInLog(text string) {
+	if logging {
+		warn(text)
+	}
+}
+
 // explain logs what explains what the program gets.
 func explain(text string) { logrus.Debug(text) }
 

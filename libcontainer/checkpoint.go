@@ -142,6 +142,7 @@ func (c *Container) save(o *CheckpointOptions) error {
 		Namespaces: criu.Joined(b.Spec), External: external,
 		PreDump: o.PreDump, Parent: o.ParentPath, LeaveRunning: o.LeaveRunning,
 		TCPSkipInFlight: o.TCPSkipInFlight, LinkRemap: o.LinkRemap, PageServer: o.PageServer, Ready: o.Ready,
+		NoNewPrivileges: b.Spec.Process.NoNewPrivileges, Warn: o.Warn,
 	}
 	d.Freezer, d.Unified = cg.Freezer()
 	return criu.Dump(d)

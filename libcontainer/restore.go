@@ -17,6 +17,10 @@ type RestoreOptions struct {
 	// the labels that processes and mounts get in place of those that they
 	// had, or "".
 	LSMProfile, LSMMountContext string
+	// Log is called with what is worth saying when standard error may be the
+	// program's already: a word more in a file that it writes to, and CRIU takes
+	// it for another file at the next restore. May be nil.
+	Log func(text string)
 }
 
 // Restore makes a container of a bundle and of the processes that Checkpoint
@@ -25,6 +29,9 @@ type RestoreOptions struct {
 // It returns ErrNoCRIU where CRIU is not installed; other errors quote CRIU's
 // log and say where that is.
 func Restore(ctx context.Context, o RestoreOptions) (int, error) {
+	if o.Log == nil {
+		o.Log = func(string) {}
+	}
 	restore := func(ctx context.Context, run Options) (*Container, *spawn.Process, error) {
 		req, err := run.begin()
 		if err != nil {
@@ -32,6 +39,7 @@ func Restore(ctx context.Context, o RestoreOptions) (int, error) {
 		}
 		req.Images = &launch.Images{
 			Options: o.CRIUOptions.options(req.Bundle.Spec.Annotations), LSMProfile: o.LSMProfile, LSMMountContext: o.LSMMountContext,
+			Log: o.Log,
 		}
 		c, p, err := run.made(ctx, req, launch.Restore)
 		return c, p, errdefs.Doing(err, "restore container "+run.ID)

@@ -26,9 +26,17 @@ const (
 	statusReady Version = 31500
 	// otherLabels: processes and mounts that get other labels when restored.
 	otherLabels Version = 31600
-	// noNewPrivileges: processes that are restored with no_new_privs.
+	// noNewPrivileges: no_new_privs is saved, and restored
+	// (https://github.com/checkpoint-restore/criu/pull/2228).
 	noNewPrivileges Version = 31900
 )
+
+// noNewPrivilegesLost says what comes of processes that had no_new_privs: the
+// older one of the two CRIUs that save and restore them decides.
+func noNewPrivilegesLost(v Version) string {
+	return fmt.Sprintf("process.noNewPrivileges: CRIU %v does not keep it, so that a setuid program can give privileges after a restore "+
+		"(CRIU %v or newer keeps it)", v, noNewPrivileges)
+}
 
 func (v Version) String() string {
 	s := fmt.Sprintf("%d.%d", v/10000, v/100%100)

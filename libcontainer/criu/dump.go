@@ -54,6 +54,10 @@ type DumpOptions struct {
 	// Ready gets a zero byte when the images are there and, with LazyPages,
 	// memory can be fetched. It is closed then. It may be nil.
 	Ready *os.File
+	// NoNewPrivileges says that the processes have no_new_privs.
+	NoNewPrivileges bool
+	// Warn is called with what is worth saying but no error.
+	Warn func(text string)
 }
 
 // PageServer is where memory goes over the network.
@@ -71,6 +75,9 @@ func Dump(o *DumpOptions) error {
 	}
 	if err := checkFeatures(o.PreDump, o.LazyPages); err != nil {
 		return err
+	}
+	if o.NoNewPrivileges && version < noNewPrivileges {
+		o.Warn(noNewPrivilegesLost(version))
 	}
 	f, err := o.open("dump.log", true)
 	if err != nil {

@@ -40,8 +40,10 @@ type RestoreOptions struct {
 	LSMProfile, LSMMountContext string
 	// NoNewPrivileges says that the processes had no_new_privs.
 	NoNewPrivileges bool
-	// Warn is called with what is worth saying but no error.
-	Warn func(text string)
+	// Log is called with what is worth saying, but not on standard error: that
+	// may be the processes' own, and CRIU takes a file whose size has changed for
+	// another one.
+	Log func(text string)
 }
 
 // Steps are called while the container is restored.
@@ -83,11 +85,8 @@ func Restore(ctx context.Context, o *RestoreOptions, steps Steps) (*Restored, er
 		r.Abandon()
 		return nil, err
 	}
-	// Not before: what is written to a file that the processes have as a standard
-	// stream changes its size, and CRIU takes it for another one.
 	if o.NoNewPrivileges && version < noNewPrivileges {
-		o.Warn(fmt.Sprintf("process.noNewPrivileges: CRIU %v does not restore it, so that a setuid program can give privileges now (CRIU %v or newer does)",
-			version, noNewPrivileges))
+		o.Log(noNewPrivilegesLost(version))
 	}
 	return r, nil
 }

@@ -45,6 +45,8 @@ type Images struct {
 	// LSMProfile and LSMMountContext are the labels that processes and mounts
 	// get in place of those that they had, or "".
 	LSMProfile, LSMMountContext string
+	// Log is called with what is worth saying, but not on standard error.
+	Log func(text string)
 }
 
 // Restore makes a container as Create does, but with the processes that are in
@@ -203,7 +205,7 @@ func (c *creation) criuHere() error {
 	o := &criu.RestoreOptions{
 		Options: images.Options, Root: root, Namespaces: criu.Joined(c.spec), External: c.external,
 		LSMProfile: images.LSMProfile, LSMMountContext: images.LSMMountContext,
-		NoNewPrivileges: c.spec.Process.NoNewPrivileges, Warn: c.Warn,
+		NoNewPrivileges: c.spec.Process.NoNewPrivileges, Log: images.Log,
 	}
 	if !c.spec.Process.Terminal {
 		o.Stdio = c.Stdio

@@ -13,9 +13,6 @@ setup() {
 	[[ -z $RUNG_PEER ]] || skip "$RUNG_PEER has its own tests"
 	needs_criu
 	IMAGES=$WORK/images
-	# An old CRIU does not restore it, and the warning goes to the file that is the program's standard error as well. To CRIU
-	# that is another file then, if it is saved once more.
-	config '.process.noNewPrivileges = false'
 }
 
 # needs_criu: one that works on this kernel. If it does not, it says why.
@@ -239,11 +236,11 @@ restore_without_socket_fails() {
 	rung run --detach --bundle "$BUNDLE" "$CT"
 	about "$(pid)" >"$WORK/before"
 	save
-	restore
 	if criu_before 31900; then
 		says process.noNewPrivileges CRIU
 		sed -i 's/^NoNewPrivs:.*/NoNewPrivs:\t0/' "$WORK/before"
 	fi
+	restore
 	diff "$WORK/before" <(about "$(pid)")
 	try_rung exec "$CT" mkdir /tmp/x
 	contains "$err" "Permission denied"
