@@ -16,6 +16,7 @@ import (
 	"github.com/rungoci/rung/libcontainer/bundle"
 	"github.com/rungoci/rung/libcontainer/launch"
 	"github.com/rungoci/rung/libcontainer/notify"
+	"github.com/rungoci/rung/libcontainer/process"
 	"github.com/rungoci/rung/libcontainer/state"
 
 	// The init process enters the program through this package.
@@ -140,6 +141,12 @@ func (o *Options) begin() (*launch.Request, error) {
 		return nil, err
 	}
 	o.Trace("bundle", time.Since(start))
+	keyring := ""
+	if !o.NoNewKeyring {
+		if keyring, err = process.KeyringName(o.ID); err != nil {
+			return nil, err
+		}
+	}
 	root, err := filepath.Abs(o.Root)
 	if err != nil {
 		return nil, err
@@ -151,7 +158,7 @@ func (o *Options) begin() (*launch.Request, error) {
 	req := &launch.Request{
 		Dir: dir, Bundle: b, Annotated: *annotated, Systemd: o.SystemdCgroup, NoCgroup: o.NoCgroup, Rootless: o.Rootless,
 		Stdio:    [3]*os.File{o.Stdin, o.Stdout, o.Stderr},
-		Preserve: o.PreserveFDs + o.ListenFDs, NoPivot: o.NoPivot, NoKeyring: o.NoNewKeyring,
+		Preserve: o.PreserveFDs + o.ListenFDs, NoPivot: o.NoPivot, Keyring: keyring,
 		Foreground: o.Foreground, Immediate: o.immediate, Terminal: o.terminal, PidFile: o.PidFile, PidfdSocket: o.PidfdSocket,
 		Warn: o.Warn, Trace: o.Trace, Debug: o.Debug,
 	}

@@ -223,6 +223,18 @@ func (c *Container) joinable(paused bool) (*os.File, error) {
 	return init, nil
 }
 
+// sessionKeyring returns the name of the container's session keyring, or "" if it
+// has none of its own.
+func (c *Container) sessionKeyring() string {
+	switch {
+	case c.state.Exec.NoKeyring:
+		return ""
+	case c.state.Exec.Keyring == "":
+		return process.PlainKeyringName(c.state.ID)
+	}
+	return c.state.Exec.Keyring
+}
+
 // cannotExec says why there is nothing to join.
 func (c *Container) cannotExec() error {
 	e := &errdefs.Error{Doing: "exec in container " + c.state.ID, Err: errors.New("cannot exec in a stopped container")}
@@ -256,7 +268,7 @@ func (o *Options) join(ctx context.Context, c *Container, target *launch.Target,
 		Dir:    c.dir,
 		Bundle: &bundle.Bundle{Dir: c.state.Bundle, Root: c.state.Root, Spec: spec, Config: jsonfield.Marshal(spec)},
 		Into:   target,
-		Stdio:  [3]*os.File{o.Stdin, o.Stdout, o.Stderr}, Preserve: o.PreserveFDs, NoKeyring: c.state.Exec.NoKeyring,
+		Stdio:  [3]*os.File{o.Stdin, o.Stdout, o.Stderr}, Preserve: o.PreserveFDs, Keyring: c.sessionKeyring(),
 		Foreground: o.Foreground, Immediate: true, Terminal: o.terminal, PidFile: o.PidFile, PidfdSocket: o.PidfdSocket,
 		Cloned: cloned, Commit: o.relay.armed,
 		Warn: o.Warn, Trace: o.Trace,

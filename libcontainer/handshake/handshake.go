@@ -60,8 +60,9 @@ type Message struct {
 	Preserve int `json:"preserve,omitempty"`
 	// NoPivot asks for MS_MOVE and chroot instead of pivot_root.
 	NoPivot bool `json:"noPivot,omitempty"`
-	// Keyring asks for a session keyring of the container's own.
-	Keyring bool `json:"keyring,omitempty"`
+	// Keyring is the name of the container's session keyring, or "" if it has
+	// none of its own.
+	Keyring string `json:"keyring,omitempty"`
 	// Foreground says that the standard streams stay the caller's.
 	Foreground bool `json:"foreground,omitempty"`
 	// Immediate asks for no gate: the program runs at Release, and the

@@ -50,7 +50,7 @@ func TestRoundTrip(t *testing.T) {
 		State:  specs.State{Version: "1.2.1", ID: "c", Status: specs.StateCreated, Pid: 7, Bundle: "/b", Annotations: map[string]string{"a": "ü\x00"}},
 		Root:   "/b/rootfs",
 		Mounts: []specs.Mount{{Destination: "/run/notify", Source: "/x", Type: "bind", Options: []string{"ro"}}},
-		Env:    []string{"A=B"}, Preserve: 3, NoPivot: true, Keyring: true, Foreground: true, PauseForHooks: true, Proc: true,
+		Env:    []string{"A=B"}, Preserve: 3, NoPivot: true, Keyring: "7;_ses.box", Foreground: true, PauseForHooks: true, Proc: true,
 		Cgroup: CgroupView{Unified: true, Path: "/p", Mounts: []CgroupMount{{Dir: "cpu,cpuacct", Mountpoint: "/m", Type: "cgroup", Data: "cpu", Path: "/p", Links: []string{"cpu"}}}},
 	}
 	report := Report{Timings: []Timing{{Step: "mounts", Micros: 1 << 40}}, Warnings: []string{"w"}}

@@ -26,13 +26,13 @@ func (in *inside) session() error {
 	if errno := in.by.Try(unix.SYS_SETSID); errno != 0 && errno != unix.EPERM {
 		return errdefs.Doing(errno, "make a session")
 	}
-	if !in.msg.Keyring {
+	name := in.msg.Keyring
+	if name == "" {
 		return nil
 	}
 	if err := in.setKeyLabel(); err != nil {
 		return err
 	}
-	name := "_ses." + in.msg.State.ID
 	if !in.msg.Join {
 		if err := process.NewSessionKeyring(name, in.msg.Userns); err != nil || !in.alongside() {
 			return err

@@ -234,7 +234,7 @@ func (c *creation) inherited() *state.Exec {
 	mayTrace := process.MayTrace(c.spec.Process.Capabilities)
 	e := &state.Exec{Process: jsonfield.Marshal(c.spec.Process), Personality: c.spec.Linux.Personality, MemoryPolicy: c.spec.Linux.MemoryPolicy,
 		MayTrace: &mayTrace,
-		Chroot:   !c.hasNew(specs.MountNamespace), Userns: c.userns, NoKeyring: c.NoKeyring, KeepGroups: c.Annotated.KeepGroups}
+		Chroot:   !c.hasNew(specs.MountNamespace), Userns: c.userns, NoKeyring: c.Keyring == "", Keyring: c.Keyring, KeepGroups: c.Annotated.KeepGroups}
 	if s := c.spec.Linux.Seccomp; c.hasFilter() {
 		e.Seccomp = &state.Seccomp{ListenerPath: s.ListenerPath, ListenerMetadata: s.ListenerMetadata}
 	}

@@ -58,8 +58,11 @@ type Request struct {
 	// Preserve is the number of descriptors from 3 on that the program
 	// inherits.
 	Preserve int
-	// NoPivot and NoKeyring switch pivot_root and the session keyring off.
-	NoPivot, NoKeyring bool
+	// NoPivot switches pivot_root off.
+	NoPivot bool
+	// Keyring is the name of the container's session keyring, or "" to leave the
+	// program that of the caller.
+	Keyring string
 	// Foreground says that the standard streams stay the caller's.
 	Foreground bool
 	// Terminal is called with the master of the program's terminal, which it

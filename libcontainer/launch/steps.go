@@ -232,7 +232,7 @@ func (c *creation) words() *handshake.Message {
 		Env:           c.Env,
 		Preserve:      c.Preserve,
 		NoPivot:       c.NoPivot,
-		Keyring:       !c.NoKeyring,
+		Keyring:       c.Keyring,
 		Foreground:    c.Foreground,
 		Immediate:     c.Immediate,
 		Userns:        c.userns,

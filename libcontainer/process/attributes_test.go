@@ -359,6 +359,18 @@ func TestSessionKeyring(t *testing.T) {
 	})
 }
 
+func TestKeyringName(t *testing.T) {
+	a, err := KeyringName("box")
+	b, berr := KeyringName("box")
+	if err != nil || berr != nil || a == b {
+		t.Errorf("%q and %q: %v, %v", a, b, err, berr)
+	}
+	// Where runc's tests look for the name.
+	if name := a[strings.LastIndexByte(a, ';')+1:]; name != "_ses.box" {
+		t.Errorf("%q ends in %q", a, name)
+	}
+}
+
 func helperTerminal() error {
 	slave := os.NewFile(3, "slave")
 	if err := ControllingTerminal(slave); err != nil {

@@ -1,6 +1,7 @@
 package process
 
 import (
+	"encoding/hex"
 	"errors"
 	"strconv"
 	"strings"
@@ -19,6 +20,27 @@ const keyUserSearch = 0x00080000
 // the owner of a keyring is not always who joins it. The owner needs the bit of
 // the user all the same: the kernel looks at one of the two only.
 const keyOtherSearch = 0x00000008
+
+// KeyringName returns a name for the session keyring of a new container, which
+// nobody else can have in use or make use of. The kernel gives who joins a keyring
+// by its name the first one that it may search, whoever made it: with a name that
+// can be guessed, another user of the same user namespace could make it before,
+// and own the container's keys.
+//
+// The name ends, behind a semicolon, in the one that runc gives: who looks for that
+// takes what is behind the last semicolon of keyctl_describe(3).
+func KeyringName(id string) (string, error) {
+	var secret [16]byte
+	// As few bytes as this come at once or not at all (getrandom(2)).
+	if _, err := unix.Getrandom(secret[:], 0); err != nil {
+		return "", errdefs.Doing(err, "make a name for the session keyring")
+	}
+	return hex.EncodeToString(secret[:]) + ";" + PlainKeyringName(id), nil
+}
+
+// PlainKeyringName returns the name that the session keyring of a container has
+// with runc, and had with rung before it made names that cannot be guessed.
+func PlainKeyringName(id string) string { return "_ses." + id }
 
 // NewSessionKeyring gives the calling thread a session keyring of its own, so
 // that the keys of rung's caller are out of the container's reach, and lets

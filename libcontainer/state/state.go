@@ -96,6 +96,9 @@ type Exec struct {
 	MayTrace *bool `json:"mayTrace,omitempty"`
 	// NoKeyring says that the container has no session keyring of its own.
 	NoKeyring bool `json:"noKeyring,omitempty"`
+	// Keyring is the name of that keyring. A record of an older rung does not
+	// say.
+	Keyring string `json:"keyring,omitempty"`
 	// KeepGroups leaves processes the supplementary groups of the runtime.
 	KeepGroups bool `json:"keepGroups,omitempty"`
 	// Seccomp is set if the container has a filter, which is in a file of its

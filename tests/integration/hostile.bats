@@ -285,6 +285,27 @@ make_victim() {
 	run_fails
 }
 
+# --- keys ---
+
+@test "hostile: a keyring of another user's that has the name a container's could have" {
+	needs_root "it becomes another user"
+	give_helper
+	"$HELPER" keyring >/dev/null || skip "this kernel has no keyrings"
+	in_background "$HELPER" plant-keyring 4242 "_ses.$CT"
+	poll grep -qx '[0-9]*' "$background_out"
+	local planted
+	planted=$(<"$background_out")
+	make_fifo
+	shell 'testhelper keyring >/fifo; exec sleep 1000'
+	run_ct --detach
+	local keyring
+	keyring=$(heard)
+	differ "$planted" "$keyring"
+	rung exec "$CT" testhelper keyring
+	equal "$keyring" "$out"
+	delete --force
+}
+
 # --- environment ---
 
 @test "hostile: nothing of the caller's environment gets into the container or the hooks" {

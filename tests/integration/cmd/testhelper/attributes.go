@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"strconv"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -44,6 +46,32 @@ func printKeyring() error {
 	}
 	fmt.Println(id)
 	return nil
+}
+
+// plantKeyring makes a keyring, as another user, that everybody may search and so
+// join by its name, and keeps it until it is killed.
+func plantKeyring(args []string) error {
+	if len(args) != 2 {
+		return errors.New("want a user id and a name")
+	}
+	uid, err := strconv.Atoi(args[0])
+	if err != nil {
+		return err
+	}
+	runtime.LockOSThread() // A session keyring is the thread's.
+	if err := syscall.Setuid(uid); err != nil {
+		return err
+	}
+	id, err := unix.KeyctlJoinSessionKeyring(args[1])
+	if err != nil {
+		return err
+	}
+	const allForAll = 0x3f3f3f3f
+	if err := unix.KeyctlSetperm(id, allForAll); err != nil {
+		return err
+	}
+	fmt.Println(id)
+	return unix.Pause()
 }
 
 // printUname prints what uname(2) says, domainname included.

@@ -17,6 +17,7 @@ const usage = `usage:
   testhelper sched                              print the scheduling attributes of this process
   testhelper ioprio                             print the I/O priority of this process
   testhelper keyring                            print the serial number of the session keyring
+  testhelper plant-keyring UID NAME             be a user who makes a keyring for others to find; print its serial number, stay until killed
   testhelper uname                              print nodename, domainname and machine
   testhelper silentfs DIR                       mount a filesystem that never answers on DIR, print "ready", take it away at SIGTERM
   testhelper eat MEGABYTES                      touch this much memory, then print "ate MEGABYTES"
@@ -51,6 +52,8 @@ func main() {
 		err = printIOPrio()
 	case "keyring":
 		err = printKeyring()
+	case "plant-keyring":
+		err = plantKeyring(args)
 	case "uname":
 		err = printUname()
 	case "syscall":
