@@ -50,10 +50,11 @@ type Throttling struct {
 	ThrottledTime    uint64 `json:"throttledTime,omitempty"`
 }
 
-// PSI is pressure stall information (Documentation/accounting/psi.rst).
+// PSI is pressure stall information (Documentation/accounting/psi.rst). Both are
+// printed by runc 1.5 where nothing has waited yet, too.
 type PSI struct {
-	Some Pressure `json:"some,omitzero"`
-	Full Pressure `json:"full,omitzero"`
+	Some Pressure `json:"some"`
+	Full Pressure `json:"full"`
 }
 
 // Pressure is the share of time, in percent, that was lost by waiting, and the

@@ -217,6 +217,14 @@ func TestStatsV1Files(t *testing.T) {
 	}
 }
 
+// TestPSINames: a pressure of nothing is a number too, for those who read by names.
+func TestPSINames(t *testing.T) {
+	const none = `{"avg10":0,"avg60":0,"avg300":0,"total":0}`
+	if got, want := string(marshal(t, &PSI{})), `{"some":`+none+`,"full":`+none+`}`; got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
 // FuzzStats reads files with any content.
 func FuzzStats(f *testing.F) {
 	f.Add("8:0 rbytes=1 wbytes=2\n")

@@ -41,8 +41,8 @@ has_event() { grep -q "\"type\":\"$1\"" "$background_out"; }
 	equal true "$(one '.data.cpu.throttling | .periods > 0 and .throttledPeriods > 0 and .throttledTime > 0')"
 	if [[ $CGROUP_MODE == v2 ]]; then
 		[[ ! -e $(cgroup_dir cpu)/cpu.pressure ]] || equal true "$(one '.data.cpu.psi.some.total > 0')"
-		[[ ! -e $(cgroup_dir memory)/memory.pressure ]] || equal true "$(one '.data.memory | has("psi")')"
-		[[ ! -e $(cgroup_dir io)/io.pressure ]] || equal true "$(one '.data.blkio | has("psi")')"
+		[[ ! -e $(cgroup_dir memory)/memory.pressure ]] || equal '["full","some"]' "$(one '.data.memory.psi | keys' | jq -c .)"
+		[[ ! -e $(cgroup_dir io)/io.pressure ]] || equal '["full","some"]' "$(one '.data.blkio.psi | keys' | jq -c .)"
 	else
 		equal true "$(one '.data.cpu.usage.percpu | length > 0 and add > 0')"
 		equal true "$(one '.data.cpuset.cpus | length > 0')"
