@@ -48,8 +48,8 @@ test-integration: deps-test rung ## bats tests of the binary (root)
 test-engines: deps-engines rung ## rung under real containerd, CRI, Docker and Podman, and a whole Debian inside (root)
 	@RUNG=$(CURDIR)/rung tests/engines/run.sh
 
-# PASS="unit" picks passes (see tests/vm/run.sh), TESTS="cgroups.bats rootless/update.bats" files of tests/integration,
-# for all passes or for one, FILTER=devices tests by name.
+# PASS="unit" picks passes (see tests/vm/run.sh), TESTS="cgroups.bats rootless/update.bats" files of tests/integration and tests/engines,
+# for all passes that have them or for one, FILTER=devices tests by name.
 .PHONY: test-vm vm-shell vm-image
 test-vm: deps-vm rung ## the tests on a Debian with systemd and cgroup v2, in QEMU (TESTS="cgroups.bats" picks files)
 	@RUNG=$(CURDIR)/rung PASS="$(PASS)" TESTS="$(TESTS)" tests/vm/run.sh

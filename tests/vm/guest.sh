@@ -12,26 +12,9 @@ cp /mnt/work/rung /usr/local/bin/rung
 cd /mnt/tree/tests || exit
 # shellcheck source=/dev/null
 source /mnt/work/job
+# shellcheck source-path=SCRIPTDIR source=passes.bash
+source ./vm/passes.bash
 echo "rung-vm: $(uname -sr), $(systemctl --version | head -n 1), cgroup $(stat -f -c %T /sys/fs/cgroup)"
 export RUNG=/usr/local/bin/rung RUNG_TEST_HELPER=/mnt/work/testhelper RUNG_TEST_FAKERESCTRL=/mnt/work/rung-fakeresctrl RUNG_TEST_LIVE=1 RUNG_TEST_OWN_MACHINE=1
-
-# files_of PASS: sets files to those of TESTS that are for this pass: "FILE" is for each, "PASS/FILE" for one.
-files_of() {
-  local entry
-  files=()
-  for entry in $TESTS; do
-    case $entry in
-      "$1"/*) files+=("${entry#*/}") ;;
-      */*) ;;
-      *) files+=("$entry") ;;
-    esac
-  done
-}
-
-for pass in $PASSES; do
-  files_of "$pass"
-  # Where others have files, none means that there is nothing to do; the Go tests have no files.
-  [ -z "$TESTS" ] || [ ${#files[@]} -gt 0 ] || [ "$pass" = unit ] || continue
-  bash "/mnt/tree/tests/vm/passes/$pass.sh" "${files[@]}" 2>&1 | sed -u "s|^|$pass/|"
-done
+run_passes
 echo "rung-vm: done"

@@ -12,7 +12,8 @@
 #                rootless       the same as an ordinary user, in a cgroup that the user's systemd has delegated
 #                rootless-systemd  and with scopes that the user's systemd makes
 #                engines        the tests of the CRI, Docker and Podman, with the systemd cgroup driver
-#   TESTS        which files of tests/integration (default: all); PASS/FILE.bats is for that pass only
+#   TESTS        which files of tests/integration and tests/engines (default: all), for each pass that has them;
+#                PASS/FILE.bats is for that pass only
 #   FILTER       only the tests whose names this regular expression matches
 #   VM_TIMEOUT   seconds that all of it may take (default 14400; an emulated machine needs half of that)
 #   VM_SILENCE   seconds that the machine may say nothing (default 900)
@@ -21,19 +22,17 @@
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR
 source "${BASH_SOURCE[0]%/*}/machine.bash"
+# shellcheck source-path=SCRIPTDIR
+source "${BASH_SOURCE[0]%/*}/passes.bash"
 
-passes=${PASS:-unit root-cgroupfs root-systemd rootless rootless-systemd engines}
+PASSES=${PASS:-unit root-cgroupfs root-systemd rootless rootless-systemd engines}
+TESTS=${TESTS-}
 # The Go tests that see most of the host.
 packages=(libcontainer/cgroup libcontainer/cgroup/systemd libcontainer/rootfs libcontainer/process libcontainer internal/spawn)
 
-for pass in $passes; do
-  [ -e "$VM_DIR/passes/$pass.sh" ] || {
-    echo "there is no pass $pass; there are:" "$(cd "$VM_DIR/passes" && printf '%s ' ./*.sh | sed 's/\.\/\|\.sh//g')" >&2
-    exit 2
-  }
-done
+check_passes || exit 2
 prepare_work
-if [[ " $passes " == *" unit "* ]]; then
+if [[ " $PASSES " == *" unit "* ]]; then
   for package in "${packages[@]}"; do
     vm_go test -c -o "$WORK/unit/${package//\//+}.test" "./$package"
   done
@@ -43,7 +42,7 @@ console=${VM_LOG:-$SCRATCH/console.log}
 
 # What the machine is to do. Timeouts are long: an emulated processor is ten times slower, and perhaps shared.
 {
-  printf '%s=%q\n' PASSES "$passes" TESTS "${TESTS-}"
+  printf '%s=%q\n' PASSES "$PASSES" TESTS "$TESTS"
   printf 'export %s=%q\n' FILTER "${FILTER-}" RUNG_TEST_PATIENCE "${RUNG_TEST_PATIENCE:-60}" RUNG_CRASH_ROUNDS "${RUNG_CRASH_ROUNDS:-10}" \
     JOBS "${JOBS:-${VM_CPUS:-2}}"
 } >"$WORK/job"
