@@ -112,6 +112,8 @@ func (c *Container) save(o *CheckpointOptions) error {
 		return err
 	case !status.CanCheckpoint():
 		return fmt.Errorf("it is %s, and only one that runs or is paused can be saved", status)
+	case c.state.Init.Headless():
+		return state.ErrHeadless
 	}
 	if err := o.checkParent(); err != nil {
 		return err

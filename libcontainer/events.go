@@ -96,7 +96,7 @@ func (c *Container) Watch(ctx context.Context, interval time.Duration, emit func
 		case err == nil:
 			err = emit(Event{Type: EventStats, ID: c.state.ID, Data: stats})
 		case !c.state.Init.Alive():
-			continue // the next wait says so
+			err = nil // the next wait says so
 		}
 		if err != nil {
 			return err

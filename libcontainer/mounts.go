@@ -17,6 +17,7 @@ import (
 	"github.com/rungoci/rung/libcontainer/mountopt"
 	"github.com/rungoci/rung/libcontainer/process"
 	"github.com/rungoci/rung/libcontainer/rootfs"
+	"github.com/rungoci/rung/libcontainer/state"
 )
 
 // HasUserNamespace tells whether the container has another user namespace than
@@ -279,6 +280,9 @@ func (c *Container) enterRoot(init, proc *os.File) (*rootfs.Running, error) {
 	switch err := unix.Setns(int(init.Fd()), unix.CLONE_NEWNS); err {
 	case nil:
 	case unix.ESRCH:
+		if c.state.Init.Headless() {
+			return nil, state.ErrHeadless
+		}
 		return nil, ErrNotRunning
 	default:
 		e := &errdefs.Error{Doing: "enter its mount namespace", Err: err}

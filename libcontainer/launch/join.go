@@ -146,7 +146,7 @@ func (c *creation) stillThere() error {
 }
 
 // gone replaces an error by the reason for it, where that is the end of the
-// container.
+// container, or of its init's main thread.
 func (c *creation) gone(err error) error {
 	if err == nil || c.Into == nil {
 		return err
@@ -154,6 +154,9 @@ func (c *creation) gone(err error) error {
 	fds := []unix.PollFd{{Fd: int32(c.Into.Init.Fd()), Events: unix.POLLIN}}
 	if n, perr := unix.Poll(fds, 0); n > 0 && perr == nil {
 		return errors.New("the container has stopped")
+	}
+	if c.state.Init.Headless() {
+		return errdefs.Doing(state.ErrHeadless, "join container "+c.state.ID)
 	}
 	return err
 }

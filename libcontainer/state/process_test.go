@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -17,17 +18,33 @@ import (
 // input, in place of the tests.
 const waitEnv = "RUNG_STATE_TEST_WAIT"
 
+// headless is the value of waitEnv that has it do so without its main thread.
+const headless = "headless"
+
+// Only here does a program know to be on its main thread.
+func init() {
+	if os.Getenv(waitEnv) == headless {
+		go waitForInput()
+		_, _, errno := unix.Syscall(unix.SYS_EXIT, 0, 0, 0)
+		panic(errno)
+	}
+}
+
+func waitForInput() {
+	os.Stdout.WriteString("here\n")
+	_, _ = io.Copy(io.Discard, os.Stdin)
+	os.Exit(0)
+}
+
 func TestMain(m *testing.M) {
 	if os.Getenv(waitEnv) != "" {
-		os.Stdout.WriteString("here\n")
-		_, _ = io.Copy(io.Discard, os.Stdin)
-		os.Exit(0)
+		waitForInput()
 	}
 	os.Exit(m.Run())
 }
 
 // rest are the fields of a stat file after the name and the state.
-const rest = " 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 4242 20 21"
+const rest = " 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 1 18 4242 20 21"
 
 func TestParseStat(t *testing.T) {
 	for _, tt := range []struct {
@@ -47,9 +64,9 @@ func TestParseStat(t *testing.T) {
 		{"7 (\xff\xfe) t" + rest, 4242, 't'},
 		{"7 (max) S" + strings.Replace(rest, "4242", "18446744073709551615", 1), 1<<64 - 1, 'S'},
 	} {
-		p, letter, err := parseStat(7, []byte(tt.line))
-		if err != nil || p != (Process{7, tt.start}) || letter != tt.letter {
-			t.Errorf("%q: got %+v, %c, %v", tt.line, p, letter, err)
+		s, err := parseStat(7, []byte(tt.line))
+		if err != nil || s.Process != (Process{7, tt.start}) || s.letter != tt.letter {
+			t.Errorf("%q: got %+v, %v", tt.line, s, err)
 		}
 	}
 	for _, line := range []string{
@@ -59,9 +76,33 @@ func TestParseStat(t *testing.T) {
 		"7 (sh) S" + strings.Replace(rest, "4242", "18446744073709551616", 1),
 		"7 (sh) S" + strings.Replace(rest, "4242", "x", 1),
 	} {
-		if p, letter, err := parseStat(7, []byte(line)); err == nil {
-			t.Errorf("%q: got %+v, %c", line, p, letter)
+		if s, err := parseStat(7, []byte(line)); err == nil {
+			t.Errorf("%q: got %+v", line, s)
 		}
+	}
+}
+
+func TestStatOver(t *testing.T) {
+	for _, tt := range []struct {
+		letter, threads string
+		ended, over     bool
+	}{
+		{"S", "1", false, false},
+		{"R", "3", false, false},
+		{"Z", "1", true, true},
+		{"Z", "0", true, true}, // its parent is waiting for it just now
+		{"X", "0", true, true},
+		{"Z", "2", true, false}, // the main thread alone
+		{"Z", "300", true, false},
+	} {
+		line := strings.Replace("7 (sh) "+tt.letter+rest, " 16 1 18 ", " 16 "+tt.threads+" 18 ", 1)
+		s, err := parseStat(7, []byte(line))
+		if err != nil || s.ended() != tt.ended || s.over() != tt.over {
+			t.Errorf("%q: got %+v, %v; ended %v, over %v", line, s, err, s.ended(), s.over())
+		}
+	}
+	if s, err := parseStat(7, []byte(strings.Replace("7 (sh) S"+rest, " 16 1 18 ", " 16 x 18 ", 1))); err == nil {
+		t.Errorf("no number of threads: got %+v", s)
 	}
 }
 
@@ -70,15 +111,15 @@ func FuzzParseStat(f *testing.F) {
 	f.Add([]byte("7 (a) R 1 () S" + rest))
 	f.Add([]byte(")"))
 	f.Fuzz(func(t *testing.T, line []byte) {
-		p, letter, err := parseStat(7, line)
+		s, err := parseStat(7, line)
 		if err != nil {
 			return
 		}
 		// Whatever name was in front, the fields behind it count.
 		_, behind, _ := strings.Cut(string(line[strings.LastIndexByte(string(line), ')'):]), ")")
-		q, l, err := parseStat(7, []byte("1 (x)"+behind))
-		if err != nil || p != q || letter != l {
-			t.Errorf("%q: %+v, %c; with another name %+v, %c, %v", line, p, letter, q, l, err)
+		o, err := parseStat(7, []byte("1 (x)"+behind))
+		if err != nil || s != o {
+			t.Errorf("%q: %+v; with another name %+v, %v", line, s, o, err)
 		}
 	})
 }
@@ -89,7 +130,7 @@ type child struct {
 	stdin io.Closer
 }
 
-func startChild(t *testing.T, name string) *child {
+func startChild(t *testing.T, name, how string) *child {
 	t.Helper()
 	link := filepath.Join(t.TempDir(), name)
 	exe, err := os.Executable()
@@ -100,7 +141,7 @@ func startChild(t *testing.T, name string) *child {
 		t.Fatal(err)
 	}
 	c := &child{Cmd: exec.Command(link)}
-	c.Env = append(os.Environ(), waitEnv+"=1")
+	c.Env = append(os.Environ(), waitEnv+"="+how)
 	stdin, err := c.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -140,7 +181,7 @@ func (c *child) end(t *testing.T) {
 func TestProcess(t *testing.T) {
 	for _, name := range []string{"plain", "a) R 1 (", "x\ny) Z 1", ")"} {
 		t.Run(strconv.Quote(name), func(t *testing.T) {
-			c := startChild(t, name)
+			c := startChild(t, name, "plain")
 			p, err := Identify(c.Process.Pid)
 			if err != nil {
 				t.Fatal(err)
@@ -148,8 +189,8 @@ func TestProcess(t *testing.T) {
 			if p.Pid != c.Process.Pid || p.StartTime == 0 {
 				t.Errorf("identified as %+v", p)
 			}
-			if !p.Alive() {
-				t.Error("it is alive and said not to be")
+			if !p.Alive() || p.Headless() {
+				t.Error("it is alive, with its main thread, and said not to be")
 			}
 			pidfd, err := p.Open()
 			if err != nil {
@@ -183,6 +224,31 @@ func TestProcess(t *testing.T) {
 				t.Error("a process that is gone was identified")
 			}
 		})
+	}
+}
+
+func TestHeadless(t *testing.T) {
+	c := startChild(t, "x", headless)
+	p, err := Identify(c.Process.Pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for end := time.Now().Add(10 * time.Second); !p.Headless(); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("the main thread does not end, or is not said to have ended")
+		}
+	}
+	if !p.Alive() {
+		t.Error("a process whose main thread alone has ended is said to be dead")
+	}
+	pidfd, err := p.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pidfd.Close()
+	c.end(t)
+	if p.Alive() || p.Headless() {
+		t.Error("a zombie is said to be alive")
 	}
 }
 

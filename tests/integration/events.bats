@@ -74,6 +74,25 @@ has_event() { grep -q "\"type\":\"$1\"" "$background_out"; }
 	delete
 }
 
+@test "events, update: an init goes on without its main thread" {
+	peer_lacks "takes it for stopped"
+	needs_controller pids
+	give_helper
+	make_fifo
+	shell 'read -r _ </go; exec testhelper headless'
+	run_ct --detach
+	local container=$out_file
+	rung_in_background events --interval 20ms "$CT"
+	poll has_event stats
+	go
+	poll grep -qx headless "$container"
+	rung update --pids-limit 77 "$CT"
+	poll grep -q '"limit":77}' "$background_out"
+	rung kill "$CT" KILL
+	finish "$background"
+	delete
+}
+
 @test "events: it ends when the container is deleted" {
 	needs_controller memory
 	running

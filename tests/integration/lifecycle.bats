@@ -254,3 +254,68 @@ load helpers
 	equal "" "$("$RUNG" --root "$WORK/other" list -q 3>&-)"
 	delete --force
 }
+
+# headless: a container whose init has ended its main thread, and runs on in others.
+headless() {
+	peer_lacks "takes it for stopped"
+	give_helper
+	program testhelper headless
+	run_ct --detach
+	poll grep -qx headless "$out_file"
+}
+
+@test "lifecycle: an init whose main thread has ended runs as long as its other threads do" {
+	local pid
+	headless
+	pid=$(pid)
+	equal running "$(state status)"
+	rung list
+	matches "$out" "$CT +$pid +running"
+	rung_fails delete "$CT"
+	says "not stopped: running"
+	rung kill "$CT" KILL
+	wait_for_status stopped
+	delete
+	is_gone "$pid"
+}
+
+@test "lifecycle: an init whose main thread has ended is paused, resumed and deleted by force" {
+	[[ $CGROUP_MODE != v1 ]] || needs_controller freezer
+	headless
+	rung pause "$CT"
+	equal paused "$(state status)"
+	rung resume "$CT"
+	equal running "$(state status)"
+	rung kill --all "$CT" CONT
+	delete --force
+}
+
+@test "lifecycle: what needs the namespaces of an init whose main thread has ended says so" {
+	headless
+	try_rung exec "$CT" true
+	equal 255 "$status"
+	says "the main thread of its init has ended"
+	try_rung exec --tty "$CT" true
+	equal 255 "$status"
+	says "the main thread of its init has ended"
+	if [[ $EUID == 0 ]]; then
+		echo '[{"destination": "/m", "type": "tmpfs", "source": "tmpfs"}]' >"$WORK/list"
+		rung_fails mounts add "$CT" "$WORK/list"
+		says "the main thread of its init has ended"
+		rung_fails checkpoint --image-path "$WORK/images" "$CT"
+		says "the main thread of its init has ended"
+	fi
+	delete --force
+}
+
+@test "lifecycle: run waits for all threads of its init" {
+	give_helper
+	program testhelper headless
+	rung_in_background run --bundle "$BUNDLE" "$CT"
+	poll grep -qx headless "$background_out"
+	equal running "$(state status)"
+	rung kill "$CT" KILL
+	local code=0
+	finish "$background" || code=$?
+	equal 137 "$code"
+}

@@ -23,6 +23,7 @@ const usage = `usage:
   testhelper eat MEGABYTES                      touch this much memory, then print "ate MEGABYTES"
   testhelper syscall CALL [ARG...]              make a system call (name, number, x32:NUMBER or i386:NUMBER); print "ok" or its error
   testhelper in-thread CALL                     make one in a thread, and say whether the others outlive that
+  testhelper headless                           end the main thread, print "headless" in another, wait there for a signal
   testhelper swap A B                           exchange two paths until killed; print "ready" after the first time
   testhelper maxrss PROGRAM [ARG...]            run a program and print the most memory that it had, in KiB
   testhelper attack-exe SECONDS MARK            try to write to the programs of all processes, and to see the file MARK; print what was possible, and "over"
@@ -60,6 +61,8 @@ func main() {
 		err = trySyscall(args)
 	case "in-thread":
 		err = syscallInThread(args)
+	case "headless":
+		err = headless()
 	case "swap":
 		err = swap(args)
 	case "maxrss":
