@@ -19,14 +19,29 @@ import (
 
 // The end of the table, from the search for the program to its execution, and the hooks that run in the container.
 
+// environment makes that of the program where the thread that does has rights of
+// the host, as long as it has the host's /proc: what it reads is the image's. A rung
+// in the process does it when it has only the container's rights (executable).
+func (in *inside) environment() error {
+	if in.program == nil {
+		return nil
+	}
+	root := process.Folder{FD: in.rootFD, Proc: in.proc}
+	if in.alongside() {
+		root.FD = in.root.FD()
+	}
+	in.env = process.Env(in.spec.Process.Env, in.spec.Process.User.UID, root)
+	return nil
+}
+
 // executable finds the program with the rights of the user, so that a missing
 // one is an error of create and not of start.
 func (in *inside) executable() error {
-	p := in.spec.Process
-	in.env = process.Env(p.Env, p.User.UID, in.rootFD)
 	if in.program != nil {
 		return nil // which looks for it itself
 	}
+	p := in.spec.Process
+	in.env = process.Env(p.Env, p.User.UID, process.Folder{FD: unix.AT_FDCWD})
 	exe, err := process.LookupExecutable(p.Args[0], in.env)
 	if err != nil {
 		return err

@@ -49,7 +49,7 @@ func run(args []string) int {
 	unix.CloseOnExec(fd)
 	in := &inside{
 		conn: handshake.NewConn(os.NewFile(uintptr(fd), "handshake")),
-		by:   sys.Here(), streams: [3]int{0, 1, 2}, rootFD: unix.AT_FDCWD,
+		by:   sys.Here(), streams: [3]int{0, 1, 2},
 	}
 	err := in.listen()
 	if err == nil && !in.msg.Immediate {

@@ -239,6 +239,7 @@ func TestTable(t *testing.T) {
 		{"procfs", "mounts"},                                                   // while nobody in the container can replace it
 		{"procfs", "session"},                                                  // the label of the keyring goes through it
 		{"createContainer", "labels"}, {"labels", "enter"}, {"labels", "user"}, // hooks of the engine are not confined; no handle of /proc in the container's root
+		{"mounts", "environment"}, {"environment", "labels"}, // while there is a handle of the host's /proc
 		{"root", "mounts"}, {"mounts", "devices"}, {"devices", "terminal"},
 		{"mounts", "runtime-hooks"}, {"runtime-hooks", "createContainer"}, {"createContainer", "enter"}, // config.md, "POSIX-platform Hooks"
 		{"enter", "paths"}, {"paths", "user"}, {"stdio", "user"}, // what needs root comes before its end

@@ -36,8 +36,7 @@ type inside struct {
 	by sys.Caller
 	// streams are the descriptors of the program's standard streams.
 	streams [3]int
-	// rootFD is the container's root folder, or unix.AT_FDCWD for the root of
-	// this process.
+	// rootFD is the root folder of the container that is joined from outside.
 	rootFD int
 	// program is what the calls are written to, or nil.
 	program *stub.Program
@@ -88,6 +87,7 @@ var table = []step{
 	{"sysctl", forInit, (*inside).sysctl},
 	{"hostname", forInit, (*inside).hostname},
 	{"badness", forInit, (*inside).badness},
+	{"environment", always, (*inside).environment},
 	{"labels", always, (*inside).labels},
 	{"attributes", always, (*inside).attributes},
 	{"enter", forInit, (*inside).enter},

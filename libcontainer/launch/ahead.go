@@ -177,7 +177,7 @@ func (c *creation) writeAhead() error {
 
 // what is all that has to be known of the process.
 func (c *creation) what() *initproc.Ahead {
-	what := &initproc.Ahead{Spec: c.spec, Message: *c.words(), Streams: [3]int{0, 1, 2}, Root: unix.AT_FDCWD, Filter: c.ahead.filter.await}
+	what := &initproc.Ahead{Spec: c.spec, Message: *c.words(), Streams: [3]int{0, 1, 2}, Filter: c.ahead.filter.await}
 	for i, f := range c.Stdio {
 		if f != nil {
 			what.Streams[i] = int(f.Fd())

@@ -165,9 +165,9 @@ func binfmtHandlers(dir string) bool {
 	return false
 }
 
-// readSmall reads the start of a regular file.
+// readSmall reads the start of a file of the kernel's, if it is a regular one.
 func readSmall(file string) (string, bool) {
-	fd := openRegular(unix.AT_FDCWD, file)
+	fd := Folder{FD: unix.AT_FDCWD}.open(file, regular)
 	if fd < 0 {
 		return "", false
 	}

@@ -8,10 +8,9 @@ import (
 // Env returns the environment of the program: env (field process.env) with
 // the last of several entries for one name, in its place, and with a HOME for
 // the user uid if it has none or an empty one. That comes from /etc/passwd below
-// the folder root, the container's root, which unix.AT_FDCWD says the calling
-// thread has entered; it is "/" for a user who is not there. The entries have the
-// form NAME=VALUE, as bundle makes sure.
-func Env(env []string, uid uint32, root int) []string {
+// root; it is "/" for a user who is not there. The entries have the form
+// NAME=VALUE, as bundle makes sure.
+func Env(env []string, uid uint32, root Folder) []string {
 	// From the back, so that the last entry of a name is met first.
 	out := make([]string, 0, len(env)+1)
 	seen := make(map[string]struct{}, len(env))

@@ -49,7 +49,7 @@ func TestEnv(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			inRoot(t, root, func() error {
 				given := slices.Clone(tt.env)
-				if got := Env(tt.env, tt.uid, unix.AT_FDCWD); !slices.Equal(got, tt.want) {
+				if got := Env(tt.env, tt.uid, Folder{FD: unix.AT_FDCWD}); !slices.Equal(got, tt.want) {
 					return fmt.Errorf("got %q, want %q", got, tt.want)
 				}
 				if !slices.Equal(given, tt.env) {
@@ -103,7 +103,7 @@ func TestHostilePasswd(t *testing.T) {
 				os.WriteFile(root+"/usr/passwd", []byte("u:x:1:1::/usr/home:"), 0o644),
 				tt.make(root+"/etc/passwd"))
 			inRoot(t, root, func() error {
-				if got := homeOf(1, unix.AT_FDCWD); got != tt.want {
+				if got := homeOf(1, Folder{FD: unix.AT_FDCWD}); got != tt.want {
 					return fmt.Errorf("got %q, want %q", got, tt.want)
 				}
 				return nil
@@ -111,14 +111,19 @@ func TestHostilePasswd(t *testing.T) {
 			fd, err := unix.Open(root, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 			must(t, err)
 			defer unix.Close(fd)
-			if got := homeOf(1, fd); got != tt.want {
-				t.Errorf("below a folder: got %q, want %q", got, tt.want)
+			proc, err := OpenProc()
+			must(t, err)
+			defer proc.Close()
+			for _, p := range []*Proc{nil, proc} {
+				if got := homeOf(1, Folder{FD: fd, Proc: p}); got != tt.want {
+					t.Errorf("below a folder: got %q, want %q", got, tt.want)
+				}
 			}
 		})
 	}
 }
 
-// What is no regular file is not opened: the driver of a device may act on that.
+// What is no ordinary file is not opened: the driver of a device may act on that.
 func TestPasswdNotOpened(t *testing.T) {
 	root := t.TempDir()
 	must(t, os.Mkdir(root+"/etc", 0o755), unix.Mkfifo(root+"/etc/passwd", 0o644))
@@ -130,12 +135,53 @@ func TestPasswdNotOpened(t *testing.T) {
 	defer unix.Close(watch)
 	_, err = unix.InotifyAddWatch(watch, root+"/etc/passwd", unix.IN_OPEN)
 	must(t, err)
-	if got := homeOf(1, dir); got != "/" {
+	if got := homeOf(1, Folder{FD: dir}); got != "/" {
 		t.Errorf("got %q", got)
 	}
 	if n, err := unix.Read(watch, make([]byte, 512)); err != unix.EAGAIN {
 		t.Errorf("it was opened: %d bytes of events, %v", n, err)
 	}
+}
+
+// A file of the kernel's is not read, though it is a regular one: what reads
+// /proc/kmsg takes the lines away from who should have them.
+func TestPasswdOfKernel(t *testing.T) {
+	needRoot(t)
+	root := t.TempDir()
+	must(t, os.Mkdir(root+"/etc", 0o755), os.WriteFile(root+"/etc/passwd", nil, 0o644))
+	onThread(t, unix.CLONE_NEWNS|unix.CLONE_NEWUTS, func() error {
+		if err := unix.Setdomainname([]byte("a:x:1:1::/kernel:")); err != nil {
+			return err
+		}
+		if err := unix.Mount("/proc/sys/kernel/domainname", root+"/etc/passwd", "", unix.MS_BIND, ""); err != nil {
+			return err
+		}
+		if line, err := os.ReadFile(root + "/etc/passwd"); err != nil || !strings.Contains(string(line), "/kernel") {
+			return fmt.Errorf("the file has %q: %v", line, err)
+		}
+		fd, err := unix.Open(root, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+		if err != nil {
+			return err
+		}
+		defer unix.Close(fd)
+		p, err := OpenProc()
+		if err != nil {
+			return err
+		}
+		defer p.Close()
+		for _, proc := range []*Proc{nil, p} {
+			if got := homeOf(1, Folder{FD: fd, Proc: proc}); got != "/" {
+				return fmt.Errorf("below a folder: got %q", got)
+			}
+		}
+		if err := unix.Chroot(root); err != nil {
+			return err
+		}
+		if got := homeOf(1, Folder{FD: unix.AT_FDCWD}); got != "/" {
+			return fmt.Errorf("got %q", got)
+		}
+		return nil
+	})
 }
 
 // scanPasswd must find the same whatever the sizes of the pieces it reads.

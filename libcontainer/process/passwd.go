@@ -11,9 +11,18 @@ import (
 // and may be endless. 1 MiB holds more than 10,000 users.
 const maxPasswd = 1 << 20
 
+// Folder is the root folder of a container, from where its files are looked at.
+type Folder struct {
+	// FD is a descriptor of it, or unix.AT_FDCWD if the calling thread has
+	// entered it and has given up what rights the container has not.
+	FD int
+	// Proc is the host's /proc, or nil where that is at /proc.
+	Proc *Proc
+}
+
 // homeOf returns the home folder of a user according to /etc/passwd, or "/".
-func homeOf(uid uint32, root int) string {
-	fd := openRegular(root, "/etc/passwd")
+func homeOf(uid uint32, root Folder) string {
+	fd := root.open("/etc/passwd", ordinary)
 	if fd < 0 {
 		return "/"
 	}
@@ -27,37 +36,38 @@ func homeOf(uid uint32, root int) string {
 	})
 }
 
-// openRegular opens a file of the image for reading if it is a regular one,
-// and returns -1 if not. Symbolic links are followed, as the root is the
+// open opens a file of the image for reading if is says that it is one to be
+// read, and returns -1 if not. Symbolic links are followed, as the root is the
 // container's and some images have them here, but not those of procfs, which
 // lead out of it.
 //
-// A device is not even opened, as its driver may act on that: a watchdog begins
-// to run. Where root is a folder, the caller is a process of the host that no
-// device rules hold, and the container may run and exchange the file meanwhile:
-// what was looked at is what is opened.
-func openRegular(root int, path string) int {
+// Anything else is not even opened: the driver of a device may act on that, as
+// a watchdog does, and to read a file of the kernel's can take away what it
+// tells, as with /proc/kmsg. Where the root is a descriptor, the caller has the
+// rights of the host, and a container may exchange the file meanwhile: what was
+// looked at is what is opened.
+func (root Folder) open(path string, is func(fd int) bool) int {
 	how := unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: unix.RESOLVE_NO_MAGICLINKS}
-	if root != unix.AT_FDCWD {
+	if root.FD != unix.AT_FDCWD {
 		how.Resolve |= unix.RESOLVE_IN_ROOT
 	}
-	found, err := unix.Openat2(root, path, &how)
+	found, err := unix.Openat2(root.FD, path, &how)
 	if err != nil {
 		return -1
 	}
 	defer unix.Close(found)
-	if !regular(found) {
+	if !is(found) {
 		return -1
 	}
-	if root != unix.AT_FDCWD {
-		return reopen(found)
+	if root.FD != unix.AT_FDCWD {
+		return root.reopen(found)
 	}
 	how.Flags = readOnly
-	fd, err := unix.Openat2(root, path, &how)
+	fd, err := unix.Openat2(root.FD, path, &how)
 	if err != nil {
 		return -1
 	}
-	if !regular(fd) {
+	if !is(fd) {
 		unix.Close(fd)
 		return -1
 	}
@@ -67,19 +77,46 @@ func openRegular(root int, path string) int {
 // readOnly does not block on a fifo, nor take a terminal.
 const readOnly = unix.O_RDONLY | unix.O_NONBLOCK | unix.O_NOCTTY | unix.O_CLOEXEC
 
+// regular tells whether fd, which may be of O_PATH, is a regular file.
 func regular(fd int) bool {
 	var st unix.Stat_t
 	return unix.Fstat(fd, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFREG
 }
 
-// reopen opens for reading what fd, of O_PATH, refers to, and returns -1 if it
-// cannot. /proc is the host's.
-func reopen(fd int) int {
-	p, err := OpenProc()
-	if err != nil {
-		return -1
+// ordinary tells whether fd is a regular file that holds what somebody has
+// written to it, and not what the kernel makes up.
+func ordinary(fd int) bool {
+	var fs unix.Statfs_t
+	return regular(fd) && unix.Fstatfs(fd, &fs) == nil && !ofKernel(uint32(fs.Type))
+}
+
+// ofKernel tells whether a filesystem, by its type as statfs(2) has it, has files
+// that are the kernel's interface.
+func ofKernel(kind uint32) bool {
+	switch kind {
+	case unix.PROC_SUPER_MAGIC, unix.SYSFS_MAGIC, unix.TRACEFS_MAGIC, unix.DEBUGFS_MAGIC, unix.SECURITYFS_MAGIC,
+		unix.CGROUP_SUPER_MAGIC, unix.CGROUP2_SUPER_MAGIC, unix.SELINUX_MAGIC, unix.SMACK_MAGIC, unix.AAFS_MAGIC,
+		unix.PSTOREFS_MAGIC, unix.EFIVARFS_MAGIC, unix.BPF_FS_MAGIC, unix.BINFMTFS_MAGIC, unix.RDTGROUP_SUPER_MAGIC,
+		unix.XENFS_SUPER_MAGIC, unix.BINDERFS_SUPER_MAGIC, unix.OPENPROM_SUPER_MAGIC, configfsMagic:
+		return true
 	}
-	defer p.Close()
+	return false
+}
+
+// configfsMagic is CONFIGFS_MAGIC of the kernel's fs/configfs/mount.c.
+const configfsMagic = 0x62656570
+
+// reopen opens for reading what fd, of O_PATH, refers to, and returns -1 if it
+// cannot.
+func (root Folder) reopen(fd int) int {
+	p := root.Proc
+	if p == nil {
+		var err error
+		if p, err = OpenProc(); err != nil {
+			return -1
+		}
+		defer p.Close()
+	}
 	own, err := p.open("thread-self/fd", unix.O_RDONLY|unix.O_DIRECTORY)
 	if err != nil {
 		return -1

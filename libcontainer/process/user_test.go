@@ -225,7 +225,7 @@ func helperSwitch() error {
 		return err
 	}
 	const script = "exec grep -E '^(Uid|Gid|Groups|Cap.*|NoNewPrivs):' /proc/self/status"
-	return unix.Exec(exe, []string{"sh", "-c", script}, Env([]string{"PATH=/bin"}, 1000, unix.AT_FDCWD))
+	return unix.Exec(exe, []string{"sh", "-c", script}, Env([]string{"PATH=/bin"}, 1000, Folder{FD: unix.AT_FDCWD}))
 }
 
 func TestSwitchAndExec(t *testing.T) {

@@ -203,6 +203,9 @@ func (r *Rootfs) bindDistantRoot() error {
 	return errdefs.AtField(errdefs.Doing(moveOnto(fd, root), "bind the root filesystem onto itself"), "root.path")
 }
 
+// FD returns a descriptor of the root as O_PATH, which is open until Close.
+func (r *Rootfs) FD() int { return r.fd }
+
 // Close closes all descriptors. It is safe to call at any time, and more than
 // once.
 func (r *Rootfs) Close() error {

@@ -285,6 +285,19 @@ make_victim() {
 	run_fails
 }
 
+# --- files that rung reads ---
+
+@test "hostile: a file of the kernel's as /etc/passwd" {
+	# To read one can have effects: /proc/kmsg gives each line once.
+	rm "$ROOTFS/etc/passwd"
+	ln -s /proc/sys/kernel/domainname "$ROOTFS/etc/passwd"
+	config '.domainname = "a:x:0:0::/kernel:" | .process.env |= map(select(startswith("HOME=") | not))'
+	shell 'cat /etc/passwd; echo "home is $HOME"'
+	run_ct
+	has_line "$out" "a:x:0:0::/kernel:"
+	has_line "$out" "home is /"
+}
+
 # --- keys ---
 
 @test "hostile: a keyring of another user's that has the name a container's could have" {
