@@ -168,7 +168,7 @@ func (c *Container) Exec(ctx context.Context, o ExecOptions) (int, error) {
 }
 
 // HideExec is to be called before Exec by a program that may be executed anew
-// from its beginning, as a command may. Where the container's processes have
+// from its beginning, as a command may. Where processes there may have
 // CAP_SYS_PTRACE over this one's user namespace, nothing that is born in their
 // pid namespace can hide from them. So the program then executes itself from a
 // file that nobody can write to (CVE-2019-5736); HideExec does not return there,
@@ -181,8 +181,9 @@ func (c *Container) HideExec() error {
 	return spawn.ExecSealed(c.dir.Path())
 }
 
-// traceable tells whether config.json gives the container's processes
-// CAP_SYS_PTRACE over this one's user namespace, or lets them gain it.
+// traceable tells whether processes of the container's pid namespace may have
+// CAP_SYS_PTRACE over this one's user namespace, or gain it, as far as config.json
+// tells.
 func (c *Container) traceable() (bool, error) {
 	e := c.state.Exec
 	switch {

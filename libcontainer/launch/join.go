@@ -122,7 +122,14 @@ func (c *creation) joinTarget(req *spawn.Request) (closeFiles func(), err error)
 	}
 	// /proc may be anything in there.
 	req.OOMScoreAdj, err = process.ChangedOOMScoreAdj(c.spec.Process.OOMScoreAdj)
-	return closeFiles, err
+	if err != nil || req.OOMScoreAdj == "" {
+		return closeFiles, err
+	}
+	if req.Proc, err = os.OpenFile("/proc", unix.O_PATH|unix.O_DIRECTORY, 0); err != nil {
+		return closeFiles, err
+	}
+	closeRoot := closeFiles
+	return func() { closeRoot(); req.Proc.Close() }, nil
 }
 
 // rootOf opens the root folder of a process. Where the container's is not the

@@ -91,8 +91,9 @@ type Exec struct {
 	Chroot bool `json:"chroot,omitempty"`
 	// Userns says that the container has another user namespace than rung.
 	Userns bool `json:"userns,omitempty"`
-	// MayTrace tells whether the container's processes may have CAP_SYS_PTRACE
-	// (process.MayTrace). A record of an older rung does not say; nil.
+	// MayTrace tells whether processes of the container's pid namespace may have
+	// CAP_SYS_PTRACE (process.MayTrace), as far as one can know: of one that it
+	// joined, nobody says who is in it. A record of an older rung does not say; nil.
 	MayTrace *bool `json:"mayTrace,omitempty"`
 	// NoKeyring says that the container has no session keyring of its own.
 	NoKeyring bool `json:"noKeyring,omitempty"`

@@ -127,6 +127,30 @@ unchanged_by() {
 	unchanged_by attack_exec attack_by_program
 }
 
+@test "hostile: the host's binary, from another container of the pid namespace" {
+	peer_lacks "has its own ways"
+	needs_root "a pid namespace of another container is joined by its owner"
+	own_rung "$WORK/bin"
+	all_caps
+	give_helper
+	running
+	local before init i
+	before=$(print_file "$RUNG")
+	init=$(pid)
+	make_bundle "$CT-2"
+	config '.linux.namespaces |= map(if .type == "pid" then .path = $p else . end)' --arg p "/proc/$init/ns/pid"
+	program sleep 1000
+	rung run --detach --bundle "$BUNDLE" "$CT-2"
+	# Not before: a new init is open to who may trace it (docs/security.md).
+	in_background "$RUNG" --root "$ROOT" exec "$CT" testhelper attack-exe 3 "$RUNG"
+	for ((i = 0; i < 40; i++)); do try_rung exec "$CT-2" true; done >/dev/null
+	poll grep -qx over "$background_out" || fail "the attacker says: $(<"$background_out")" || return
+	lacks "$(<"$background_out")" wrote cut mapped saw
+	equal "$before" "$(print_file "$RUNG")"
+	rung delete --force "$CT-2"
+	delete --force
+}
+
 @test "hostile: the host's binary, from a user namespace" {
 	peer_lacks "has its own ways"
 	own_rung "$WORK/bin"
