@@ -25,10 +25,7 @@ type builder struct {
 	// pidNS is the one of req.Join with the pid namespace: its processes see
 	// the new one. birth is the same where it is to be born there.
 	pidNS, birth *Join
-	// home is the pid namespace of the caller, where it can come back to it,
-	// else -1.
-	home    int
-	capData [2]unix.CapUserData
+	capData      [2]unix.CapUserData
 	// waitEnd and goEnd are the pipe on which a process in a new user
 	// namespace waits for Request.Prepare.
 	waitEnd, goEnd *os.File
@@ -52,7 +49,7 @@ type builder struct {
 // as numbers, which do not follow a stack that grows and moves.
 //
 //go:noinline
-func newBuilder(r *Request) *builder { return &builder{req: r, home: -1} }
+func newBuilder(r *Request) *builder { return &builder{req: r} }
 
 func (b *builder) add(kind opKind, doing, field string, nr uintptr, arg ...uintptr) {
 	o := op{kind: kind, nr: nr}
@@ -94,9 +91,9 @@ func (b *builder) late() uint64 {
 
 // choose decides between one process and two, one after the other. Two are
 // needed where a time namespace gets offsets, which take effect only for
-// children; so does the joining of a pid namespace, but there the calling thread
-// can be the first of the two (see birthplace); and where the new namespaces must belong
-// to a user namespace that is not made by the same clone3.
+// children; so does the joining of a pid namespace, but there a thread that is
+// spent can be the first of the two (see birthplace); and where the new namespaces
+// must belong to a user namespace that is not made by the same clone3.
 func (b *builder) choose() (err error) {
 	r := b.req
 	b.newUser = r.New&unix.CLONE_NEWUSER != 0
@@ -107,16 +104,9 @@ func (b *builder) choose() (err error) {
 			b.pidNS = &r.Join[i]
 		}
 	}
-	b.twoStage = b.twoStage || b.joinUser || r.Traceable && b.pidNS != nil
-	if !b.twoStage && b.pidNS != nil {
-		if err := b.openHome(); err != nil {
-			return err
-		}
-		if b.home >= 0 {
-			b.birth = b.pidNS
-		} else {
-			b.twoStage = true
-		}
+	b.twoStage = b.twoStage || b.joinUser || b.pidNS != nil && !r.Spent
+	if !b.twoStage {
+		b.birth = b.pidNS
 	}
 	if b.newUser {
 		b.waitEnd, b.goEnd, err = pipe()
@@ -148,8 +138,14 @@ func (b *builder) build(writeEnd *os.File) ([]op, error) {
 	}
 	b.add(opCall, "hand the report pipe to the init process", "", unix.SYS_DUP3, uintptr(report), b.reportFD, unix.O_CLOEXEC)
 	if r.OOMScoreAdj != "" {
-		atCwd := unix.AT_FDCWD
-		b.add(opCall, "open /proc/self/oom_score_adj", "process.oomScoreAdj", unix.SYS_OPENAT, uintptr(atCwd), b.str("/proc/self/oom_score_adj"), unix.O_WRONLY|unix.O_CLOEXEC)
+		proc, path := unix.AT_FDCWD, "/proc/self/oom_score_adj"
+		if r.Proc != nil {
+			if proc, err = b.away(int(r.Proc.Fd()), last+2); err != nil {
+				return nil, err
+			}
+			path = "self/oom_score_adj"
+		}
+		b.add(opCall, "open /proc/self/oom_score_adj", "process.oomScoreAdj", unix.SYS_OPENAT, uintptr(proc), b.str(path), unix.O_WRONLY|unix.O_CLOEXEC)
 		b.add(opCallPrev, "set oom_score_adj to "+r.OOMScoreAdj, "process.oomScoreAdj", unix.SYS_WRITE, 0, b.str(r.OOMScoreAdj), uintptr(len(r.OOMScoreAdj)))
 	}
 	if !b.twoStage || b.newUser {
@@ -350,9 +346,6 @@ func (b *builder) away(fd, free int) (int, error) {
 }
 
 func (b *builder) close() {
-	if b.home >= 0 {
-		unix.Close(b.home)
-	}
 	if b.waitEnd != nil {
 		b.waitEnd.Close()
 		b.goEnd.Close()

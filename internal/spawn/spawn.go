@@ -54,19 +54,27 @@ type Request struct {
 	// namespace; "" leaves the clocks alone. With a new user namespace that is
 	// left to Prepare, which finds the new time namespace in place.
 	TimeOffsets string
-	// Traceable says that processes in a pid namespace of Join may have
-	// CAP_SYS_PTRACE over the caller's user namespace. They could trace one
-	// that is born there, and get at its root folder, its descriptors and its
-	// memory in /proc, however well it hides (CVE-2016-9962). So it is born
-	// only when all three are as they will be for the program, at the cost of
-	// one more process.
-	Traceable bool
+	// Spent says that the calling thread serves nothing else afterwards, and is
+	// in all namespaces already that a thread can join and that processes in the
+	// pid namespace of Join must not see others of. The process is born in that
+	// pid namespace then. Else one more process is made first, which joins what
+	// there is to join.
+	//
+	// It is not for a pid namespace whose processes may have CAP_SYS_PTRACE over
+	// the caller's user namespace. They could trace one that is born there, and
+	// get at its root folder, its descriptors and its memory in /proc, however
+	// well it hides (CVE-2016-9962), while those are not yet as they will be for
+	// the program.
+	Spent bool
 	// Root becomes the root folder, once the namespaces are entered; nil
 	// leaves it alone.
 	Root *os.File
 	// OOMScoreAdj is what to write to /proc/self/oom_score_adj before anything
 	// is entered; "" leaves it alone.
 	OOMScoreAdj string
+	// Proc is the /proc in which that is found; nil for /proc, which may be
+	// another one where the calling thread is.
+	Proc *os.File
 	// CgroupFD is the folder of a cgroup v2 to be cloned into, or, where that is
 	// refused, to be entered; -1 for none.
 	CgroupFD int
@@ -333,12 +341,12 @@ func (b *builder) clone(ops []op) (pid, pidFD int, err error) {
 		return 0, 0, os.NewSyscallError("rt_sigprocmask", err)
 	}
 	sysmon.Original()
-	leave, err := b.birthplace()
+	shown, err := b.birthplace()
 	var n uintptr
 	var errno unix.Errno
 	if err == nil {
 		n, errno = cloneAndRun(ops, &b.scratch, &b.alive)
-		err = leave()
+		shown()
 	}
 	if err := unix.PthreadSigmask(unix.SIG_SETMASK, &old, nil); err != nil {
 		return 0, 0, os.NewSyscallError("rt_sigprocmask", err)

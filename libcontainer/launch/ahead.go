@@ -80,8 +80,13 @@ func newAhead() *ahead { return &ahead{filter: &pendingFilter{known: make(chan s
 // errAgain says that the process has to be made with a rung in it.
 var errAgain = errors.New("the process could not be set up by a list of system calls")
 
-// again returns errAgain, with its reason.
-func again(err error) error { return fmt.Errorf("%w: %w", errAgain, err) }
+// again returns errAgain, with its reason, or nil if there is none.
+func again(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%w: %w", errAgain, err)
+}
 
 // goesAhead tells whether the process can do without a rung in it, as far as one can
 // see.

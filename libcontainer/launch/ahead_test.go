@@ -46,7 +46,7 @@ func TestPendingFilterFails(t *testing.T) {
 // there is a filter for the worker.
 func TestWorkerThatWaitsForTheFilterEnds(t *testing.T) {
 	a := newAhead()
-	a.worker = beginWorker(nil)
+	a.worker = beginWorker(func() error { return nil })
 	<-a.worker.made
 	if a.worker.err != nil {
 		t.Skip("cannot make namespaces:", a.worker.err)

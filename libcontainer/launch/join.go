@@ -27,7 +27,7 @@ type Target struct {
 	// Cgroups are cgroups below the container's to enter, by controller; see
 	// cgroup.Manager.JoinBelow. Empty means the container's own.
 	Cgroups map[string]string
-	// Traceable says that its processes may have CAP_SYS_PTRACE; see
+	// Traceable says that its processes may have CAP_SYS_PTRACE; see Spent of
 	// spawn.Request.
 	Traceable bool
 }
@@ -44,7 +44,15 @@ func (c *creation) target() (err error) {
 		// need for those of others.
 		c.joins &^= unix.CLONE_NEWUSER
 	}
-	return c.gone(errdefs.Doing(err, "look at the namespaces of the container"))
+	if err != nil {
+		return c.gone(errdefs.Doing(err, "look at the namespaces of the container"))
+	}
+	// Of a pid namespace whose processes may trace it, the process had better be
+	// the child of one that was never there.
+	if c.joins&unix.CLONE_NEWPID != 0 && !c.userns && !c.Into.Traceable {
+		c.joiner = beginWorker(func() error { return enterContainer(int(c.Into.Init.Fd()), c.joins) })
+	}
+	return nil
 }
 
 // surroundings fills in the namespaces and cgroups of the process: those of a
@@ -111,8 +119,13 @@ func (c *creation) joinCgroups() (*cgroup.Join, error) {
 // sees to the order.
 func (c *creation) joinTarget(req *spawn.Request) (closeFiles func(), err error) {
 	closeFiles = func() {}
-	if c.joins != 0 {
-		req.Join = []spawn.Join{{FD: int(c.Into.Init.Fd()), Flag: c.joins}}
+	flags := c.joins
+	if c.joiner != nil {
+		flags &^= ofThread
+		req.Spent = true
+	}
+	if flags != 0 {
+		req.Join = []spawn.Join{{FD: int(c.Into.Init.Fd()), Flag: flags}}
 	}
 	if c.state.Exec.Chroot {
 		if req.Root, err = rootOf(c.state.Init.Pid); err != nil {
@@ -241,7 +254,8 @@ func (c *creation) identify() (err error) {
 
 // inherited is what the record keeps of config.json for exec.
 func (c *creation) inherited() *state.Exec {
-	mayTrace := process.MayTrace(c.spec.Process.Capabilities)
+	joined := c.has(specs.PIDNamespace) && !c.hasNew(specs.PIDNamespace)
+	mayTrace := joined || process.MayTrace(c.spec.Process.Capabilities)
 	e := &state.Exec{Process: jsonfield.Marshal(c.spec.Process), Personality: c.spec.Linux.Personality, MemoryPolicy: c.spec.Linux.MemoryPolicy,
 		MayTrace: &mayTrace,
 		Chroot:   !c.hasNew(specs.MountNamespace), Userns: c.userns, NoKeyring: c.Keyring == "", Keyring: c.Keyring, KeepGroups: c.Annotated.KeepGroups}

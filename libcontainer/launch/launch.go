@@ -114,6 +114,9 @@ type creation struct {
 	userns bool
 	// joins are the CLONE_NEW* flags of the namespaces to join, with Into.
 	joins int
+	// joiner is the thread that clones a process in the container's pid namespace,
+	// or nil.
+	joiner *worker
 	// hooks is where hooks write to.
 	hooks hook.Output
 	// rulesSet is true once the device rules are in force.
@@ -258,6 +261,9 @@ func (c *creation) lockThread() {
 func (c *creation) unlockThread() {
 	if c.locked {
 		runtime.UnlockOSThread()
+	}
+	if c.joiner != nil {
+		c.joiner.end()
 	}
 }
 

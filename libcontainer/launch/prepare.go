@@ -17,7 +17,7 @@ import (
 // made with all others.
 func (c *creation) begin() error {
 	if c.alongside() {
-		c.ahead.worker = beginWorker(c.spec.Linux.Namespaces)
+		c.ahead.worker = beginWorker(func() error { return again(enterNamespaces(c.spec.Linux.Namespaces)) })
 		return nil
 	}
 	if c.hasNew(specs.NetworkNamespace) && !c.userns {

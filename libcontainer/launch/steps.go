@@ -126,18 +126,20 @@ func (c *creation) clone() (err error) {
 	if err != nil {
 		return err
 	}
-	// Of a pid namespace that a new container joins, nobody says who is in it.
-	req.Traceable = !c.userns && (c.Into == nil || c.Into.Traceable)
 	closeAll, err := c.surroundings(req)
 	defer closeAll()
 	if err != nil {
 		return err
 	}
-	if c.alongside() {
-		c.process, err = c.ahead.worker.spawn(c.ctx, req)
-	} else {
+	start := func() (*spawn.Process, error) { return c.spawn(req) }
+	switch {
+	case c.alongside():
+		c.process, err = c.ahead.worker.spawn(c.ctx, start)
+	case c.joiner != nil:
+		c.process, err = c.joiner.spawn(c.ctx, start)
+	default:
 		c.lockThread()
-		c.process, err = c.spawn(req)
+		c.process, err = start()
 	}
 	if err != nil {
 		return c.gone(err)

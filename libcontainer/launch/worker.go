@@ -43,12 +43,17 @@ type worker struct {
 	plan   *initproc.Plan
 }
 
-// beginWorker begins to make and join the namespaces.
-func beginWorker(list []specs.LinuxNamespace) *worker {
+// A process that joins a container is cloned by such a thread, too, if that
+// is to happen in the container's pid namespace: the processes there see of it, in
+// files of /proc that are open to all, what its other namespaces have in them, from
+// the instant of its birth on. So they must be the container's by then.
+
+// beginWorker begins to have a thread enter namespaces.
+func beginWorker(enter func() error) *worker {
 	w := &worker{made: make(chan struct{}), work: make(chan func()), ended: make(chan struct{}), done: make(chan struct{}), walked: make(chan struct{})}
 	go thread.Spend(func() {
 		defer close(w.done)
-		w.err = enterNamespaces(list)
+		w.err = enter()
 		close(w.made)
 		for {
 			select {
@@ -115,18 +120,35 @@ func enterNamespaces(list []specs.LinuxNamespace) error {
 	return nil
 }
 
-// spawn has the thread clone the init.
-func (w *worker) spawn(ctx context.Context, req *spawn.Request) (p *spawn.Process, err error) {
+// ofThread are the namespaces that a thread can join while others of its process
+// are elsewhere (setns(2)).
+const ofThread = unix.CLONE_NEWNS | unix.CLONE_NEWNET | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC | unix.CLONE_NEWCGROUP
+
+// enterContainer has the calling thread join those of the process of a pidfd that
+// are among flags.
+func enterContainer(pidfd, flags int) error {
+	if flags &= ofThread; flags == 0 {
+		return nil
+	}
+	// A mount namespace is for who shares his root folder with nobody.
+	if err := unix.Unshare(unix.CLONE_FS); err != nil {
+		return errdefs.Doing(err, "get a root folder of its own")
+	}
+	return errdefs.Doing(unix.Setns(pidfd, flags), "join the namespaces of the container")
+}
+
+// spawn has the thread start a process.
+func (w *worker) spawn(ctx context.Context, start func() (*spawn.Process, error)) (p *spawn.Process, err error) {
 	if err := w.await(ctx, w.made); err != nil {
 		return nil, err
 	}
 	if w.err != nil {
-		return nil, again(w.err)
+		return nil, w.err
 	}
 	done := make(chan struct{})
 	w.work <- func() {
 		defer close(done)
-		p, err = spawn.Start(req)
+		p, err = start()
 	}
 	<-done
 	return p, err

@@ -517,6 +517,17 @@ x
 	delete --force
 }
 
+@test "exec: processes of the container see nothing of the host in /proc of the one that joins" {
+	give_helper
+	program testhelper watch-proc 4
+	run_ct --detach
+	local log=$out_file i
+	for ((i = 0; i < 100; i++)); do try_rung exec "$CT" true; done >/dev/null
+	poll grep -qx over "$log" || fail "the watcher says: $(<"$log")" || return
+	equal over "$(<"$log")"
+	delete --force
+}
+
 @test "exec: a container that replaced its /dev/pts gets no terminal of anything else" {
 	config '.mounts |= map(select(.destination != "/dev/pts"))'
 	running

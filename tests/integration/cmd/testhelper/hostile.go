@@ -216,3 +216,55 @@ func (a *attacker) reopen() {
 		a.write("/proc/self/fd/" + strconv.Itoa(fd))
 	}
 }
+
+// watchProc looks for some seconds at files in /proc of each process from the
+// instant of its birth on: those that everybody may read. It prints which of them
+// showed another mount or network namespace than this process is in.
+func watchProc(args []string) error {
+	if len(args) != 1 {
+		return errors.New("want a number of seconds")
+	}
+	seconds, err := strconv.Atoi(args[0])
+	if err != nil {
+		return err
+	}
+	own := map[string]string{}
+	for _, name := range []string{"mountinfo", "net/dev"} {
+		own[name] = shown("self", name)
+	}
+	said, next := map[string]bool{}, os.Getpid()
+	for end := time.Now().Add(time.Duration(seconds) * time.Second); time.Now().Before(end); {
+		for pid := next; pid < next+10; pid++ {
+			proc := strconv.Itoa(pid)
+			for name, want := range own {
+				got := shown(proc, name)
+				if got == "" {
+					continue
+				}
+				next = pid + 1
+				if got != want && !said[name] {
+					said[name] = true
+					fmt.Println("saw another " + name)
+				}
+			}
+		}
+	}
+	fmt.Println("over")
+	return nil
+}
+
+// shown is what a file in /proc of a process shows: all of it, or, of one in net, the
+// names of the devices.
+func shown(proc, name string) string {
+	data, _ := os.ReadFile("/proc/" + proc + "/" + name)
+	if name != "net/dev" {
+		return string(data)
+	}
+	var devices []string
+	for _, line := range strings.Split(string(data), "\n") {
+		if device, _, ok := strings.Cut(line, ":"); ok {
+			devices = append(devices, strings.TrimSpace(device))
+		}
+	}
+	return strings.Join(devices, " ")
+}
