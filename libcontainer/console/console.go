@@ -89,12 +89,19 @@ func LineFeeds(master, out *os.File) error {
 	return os.NewSyscallError("ioctl TCSETS", unix.IoctlSetTermios(int(master.Fd()), unix.TCSETS, settings))
 }
 
+// lastWords is how many bytes are passed on after the program's end, at most. They
+// come in the order in which they were written, so if this is more than the kernel
+// keeps for a terminal, all that the program wrote is among them. It keeps 20 to 24
+// KiB (drivers/tty: pty.c allows two buffers of 4 KiB and one more, which hold twice
+// as much without flags; n_tty.c another 4 KiB).
+const lastWords = 64 << 10
+
 // Copy passes what the container writes on to out, and what in brings to the
-// container. It returns when ended becomes readable and nothing more is there to
-// be read: a process that holds the terminal longer than the init lives must not
-// hold rung. That no process has the terminal open is not the end: systemd, as
-// an init, opens it for each message, and would wait for ever where nobody reads
-// them.
+// container. It returns when ended becomes readable and all that was written until
+// then is passed on: a process that holds the terminal longer than the init lives
+// must not hold rung, even if it writes faster than out takes it. That no process
+// has the terminal open is not the end: systemd, as an init, opens it for each
+// message, and would wait for ever where nobody reads them.
 //
 // If nobody reads out any more, what the container writes is thrown away: it must
 // not wait for a reader that is gone, nor rung end before it has cleared up.
@@ -113,7 +120,7 @@ func Copy(master *os.File, in io.Reader, out io.Writer, ended *os.File) {
 	closed := hangup{terminal: terminal.Fd, ended: over.Fd, epoll: -1}
 	defer closed.close()
 	listening := true
-	for {
+	for left := lastWords; left > 0; {
 		if _, err := unix.Poll(fds, -1); err != nil {
 			if errors.Is(err, unix.EINTR) {
 				continue
@@ -122,7 +129,7 @@ func Copy(master *os.File, in io.Reader, out io.Writer, ended *os.File) {
 		}
 		n, err := 0, error(unix.EIO)
 		if terminal.Revents&unix.POLLIN != 0 {
-			n, err = unix.Read(int(master.Fd()), buf)
+			n, err = unix.Read(int(master.Fd()), buf[:min(len(buf), left)])
 		}
 		switch {
 		case errors.Is(err, unix.EINTR):
@@ -137,6 +144,9 @@ func Copy(master *os.File, in io.Reader, out io.Writer, ended *os.File) {
 			if listening {
 				_, err := out.Write(buf[:n])
 				listening = err == nil
+			}
+			if over.Revents != 0 {
+				left -= n
 			}
 		}
 	}

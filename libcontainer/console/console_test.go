@@ -310,6 +310,81 @@ func TestCopyEnded(t *testing.T) {
 	}
 }
 
+// slow is a reader of the output that is slower than who writes it: it takes
+// nothing until begin is closed, and is never done before there is more.
+type slow struct {
+	got    bytes.Buffer
+	begin  chan struct{}
+	master *os.File
+}
+
+func (s *slow) Write(p []byte) (int, error) {
+	<-s.begin
+	fds := []unix.PollFd{{Fd: int32(s.master.Fd()), Events: unix.POLLIN}}
+	_, _ = unix.Poll(fds, 1000)
+	return s.got.Write(p)
+}
+
+// TestCopyLeftOver has a process go on writing without end after the init's, to a
+// terminal that is as full as can be then.
+func TestCopyLeftOver(t *testing.T) {
+	master, slave := terminal(t)
+	plain(t, slave)
+	endedRead, ended, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer endedRead.Close()
+	out := &slow{begin: make(chan struct{}), master: master}
+	done := make(chan struct{})
+	go func() {
+		Copy(master, strings.NewReader(""), out, endedRead)
+		close(done)
+	}()
+	written := fill(t, slave)
+	ended.Close()
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		for err := error(nil); err == nil; {
+			_, err = slave.WriteString("left over\n") // until the master is closed
+		}
+	}()
+	close(out.begin)
+	(&copying{done: done}).wait(t)
+	if got := out.got.Bytes(); !bytes.HasPrefix(got, written) {
+		t.Errorf("of %d bytes that were written before the end, not all are among the %d that came", len(written), len(got))
+	}
+	master.Close()
+	<-stopped
+}
+
+// fill writes to a terminal until it takes no more, and returns what it has taken.
+func fill(t *testing.T, slave *os.File) []byte {
+	t.Helper()
+	fd := int(slave.Fd())
+	if err := unix.SetNonblock(fd, true); err != nil {
+		t.Fatal(err)
+	}
+	var written bytes.Buffer
+	for i := 0; ; i++ {
+		line := fmt.Sprintf("line %d\n", i)
+		n, err := unix.Write(fd, []byte(line))
+		if err == nil {
+			written.WriteString(line[:n])
+			continue
+		}
+		// The kernel moves it on, and who reads it has taken one piece.
+		if n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}, 200); n == 0 && err == nil {
+			break
+		}
+	}
+	if err := unix.SetNonblock(fd, false); err != nil {
+		t.Fatal(err)
+	}
+	return written.Bytes()
+}
+
 // TestCopyNoReader has standard output be closed: the program, which writes more
 // than a terminal holds, does not wait, and Copy returns when that has ended.
 func TestCopyNoReader(t *testing.T) {
