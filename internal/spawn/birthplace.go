@@ -1,6 +1,10 @@
 package spawn
 
 import (
+	"context"
+	"sync/atomic"
+	"time"
+
 	"golang.org/x/sys/unix"
 
 	"github.com/rungoci/rung/internal/errdefs"
@@ -34,4 +38,35 @@ func (b *builder) birthplace() (shown func(), err error) {
 		return nil, &errdefs.Error{Doing: "join the namespace", Field: b.birth.Field, Err: err}
 	}
 	return shown, nil
+}
+
+// killAtEnd has the child killed if ctx ends before stop is called. A thread that
+// shares its memory with the child stands still until that executes its program. In
+// the container's pid namespace and cgroup, its processes may keep it from that for
+// as long as they like: by SIGSTOP, or by using up the cgroup's share of the
+// processors.
+func (b *builder) killAtEnd(ctx context.Context) (stop func()) {
+	atomic.StoreInt32(&b.pidFD, -1)
+	cloned, killed := make(chan struct{}), make(chan struct{})
+	off := context.AfterFunc(ctx, func() {
+		defer close(killed)
+		for {
+			// The kernel writes it when the child is there, and tells nobody.
+			if fd := atomic.LoadInt32(&b.pidFD); fd >= 0 {
+				_ = unix.PidfdSendSignal(int(fd), unix.SIGKILL, nil, 0)
+				return
+			}
+			select {
+			case <-cloned:
+				return
+			case <-time.After(time.Millisecond):
+			}
+		}
+	})
+	return func() {
+		close(cloned)
+		if !off() {
+			<-killed // it may be about to use the descriptor
+		}
+	}
 }

@@ -1,6 +1,7 @@
 package spawn
 
 import (
+	"context"
 	"errors"
 	"slices"
 
@@ -17,7 +18,7 @@ const enterCgroup = "adding pid of the process to cgroups"
 // arguments of clone3 before, or stands in for it, knows that flag.
 //
 // The limit of processes is no such case: to go around it would be to lift it.
-func (b *builder) startOutside(err error) (*Process, error) {
+func (b *builder) startOutside(ctx context.Context, err error) (*Process, error) {
 	if b.req.CgroupFD < 0 || !mayBeCgroup(err) {
 		return nil, err
 	}
@@ -29,7 +30,7 @@ func (b *builder) startOutside(err error) (*Process, error) {
 	r := *b.req
 	r.CgroupFD = -1
 	r.Tasks = append(slices.Clone(r.Tasks), procs)
-	p, again := Start(&r)
+	p, again := Start(ctx, &r)
 	if again != nil {
 		// Then it was not the flag, and the first error is the true one.
 		return nil, err

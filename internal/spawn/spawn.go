@@ -9,6 +9,7 @@
 package spawn
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -118,11 +119,12 @@ const mapRequest = -1
 type step struct{ doing, field string }
 
 // Start makes the process. It may return before the process has run its
-// program; SetupError tells what became of that. The calling
+// program; SetupError tells what became of that. A process that has not got so far
+// when ctx ends is killed as long as Start takes. The calling
 // goroutine must be locked to its thread for as long as the process is to
 // live: the process is killed when that thread ends (PR_SET_PDEATHSIG), until
 // the program that is run lifts that.
-func Start(r *Request) (*Process, error) {
+func Start(ctx context.Context, r *Request) (*Process, error) {
 	readEnd, writeEnd, err := pipe()
 	if err != nil {
 		return nil, err
@@ -139,10 +141,12 @@ func Start(r *Request) (*Process, error) {
 		readEnd.Close()
 		return nil, err
 	}
+	stop := b.killAtEnd(ctx)
 	pid, pidFD, err := b.clone(ops)
+	stop()
 	if err != nil {
 		readEnd.Close()
-		return b.startOutside(err)
+		return b.startOutside(ctx, err)
 	}
 	p := &Process{Pid: pid, PidFD: os.NewFile(uintptr(pidFD), "pidfd"), report: readEnd, what: b.what}
 	if b.newUser || b.twoStage {

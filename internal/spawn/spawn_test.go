@@ -76,7 +76,7 @@ func spawned(t *testing.T, r *Request) (string, error) {
 	r.Exe, r.Args, r.Env = exe, []string{"spawned", "x"}, []string{"A=b"}
 	r.CgroupFD = -1
 	r.Stdio = [3]*os.File{nil, write, nil}
-	p, err := Start(r)
+	p, err := Start(t.Context(), r)
 	write.Close()
 	if err != nil {
 		return "", err
@@ -316,7 +316,7 @@ func BenchmarkStart(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		p, err := Start(&Request{New: unix.CLONE_NEWPID | unix.CLONE_NEWNS, CgroupFD: -1, Exe: exe, Args: []string{"spawned"}, Stdio: [3]*os.File{}})
+		p, err := Start(b.Context(), &Request{New: unix.CLONE_NEWPID | unix.CLONE_NEWNS, CgroupFD: -1, Exe: exe, Args: []string{"spawned"}, Stdio: [3]*os.File{}})
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -397,7 +397,7 @@ func TestKilledBeforeExec(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer exe.Close()
-	p, err := Start(&Request{CgroupFD: -1, Tasks: []int{full}, Exe: exe, Args: []string{"spawned"}})
+	p, err := Start(t.Context(), &Request{CgroupFD: -1, Tasks: []int{full}, Exe: exe, Args: []string{"spawned"}})
 	if err != nil {
 		t.Fatal(err)
 	}

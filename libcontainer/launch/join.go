@@ -221,7 +221,7 @@ func differ(a, b string) (bool, error) {
 func (c *creation) spawn(req *spawn.Request) (*spawn.Process, error) {
 	a := c.spec.Process.ExecCPUAffinity
 	if c.Into == nil || a == nil || a.Initial == "" {
-		return spawn.Start(req)
+		return spawn.Start(c.ctx, req)
 	}
 	var before unix.CPUSet
 	if err := unix.SchedGetaffinity(0, &before); err != nil {
@@ -232,7 +232,7 @@ func (c *creation) spawn(req *spawn.Request) (*spawn.Process, error) {
 	}
 	// On failure this thread stays where it is, for a moment or two.
 	defer func() { _ = unix.SchedSetaffinity(0, &before) }()
-	return spawn.Start(req)
+	return spawn.Start(c.ctx, req)
 }
 
 // who is what the process is called in errors.

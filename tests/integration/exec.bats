@@ -528,6 +528,26 @@ x
 	delete --force
 }
 
+@test "exec: a container that stops what joins it cannot keep rung from being called off" {
+	give_helper
+	program testhelper stop-new 60
+	run_ct --detach
+	poll grep -qx ready "$out_file"
+	local i code stopped=0
+	for i in 1 2 3 4 5; do
+		code=0
+		timeout --foreground -k "$PATIENCE" 1 "$RUNG" --root "$ROOT" exec --detach "$CT" true >/dev/null 2>&1 </dev/null 3>&- || code=$?
+		# What was not caught in time has begun its program.
+		case $code in
+		0) ;;
+		124) stopped=$((stopped + 1)) ;;
+		*) fail "exec ended with status $code" ;;
+		esac
+	done
+	((stopped > 0)) || fail "nothing was ever stopped"
+	delete --force
+}
+
 @test "exec: a container that replaced its /dev/pts gets no terminal of anything else" {
 	config '.mounts |= map(select(.destination != "/dev/pts"))'
 	running

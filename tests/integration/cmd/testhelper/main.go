@@ -28,6 +28,7 @@ const usage = `usage:
   testhelper maxrss PROGRAM [ARG...]            run a program and print the most memory that it had, in KiB
   testhelper attack-exe SECONDS MARK            try to write to the programs of all processes, and to see the file MARK; print what was possible, and "over"
   testhelper watch-proc SECONDS                 print which files in /proc of new processes are of other namespaces than this one's, and "over"
+  testhelper stop-new SECONDS                   stop new processes as soon as they are born
   testhelper fakeresctrl DIR                    make DIR what a resctrl filesystem looks like, for a rung that was built with the tag fakeresctrl
   testhelper agent SOCKET                       be a seccomp agent: print what is sent to SOCKET, answer mkdir, mount and chmod
   testhelper criu swrk FD                       be a CRIU that saves and restores nothing
@@ -72,6 +73,8 @@ func main() {
 		err = attackExe(args)
 	case "watch-proc":
 		err = watchProc(args)
+	case "stop-new":
+		err = stopNew(args)
 	case "fakeresctrl":
 		err = fakeResctrl(args)
 	case "agent":
