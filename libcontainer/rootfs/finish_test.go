@@ -220,6 +220,7 @@ func TestBadRootPropagation(t *testing.T) {
 
 func TestNoPivot(t *testing.T) {
 	inNamespace(t)
+	failSyscall(t, unix.SYS_PIVOT_ROOT, unix.EINVAL)
 	s := defaultSpec()
 	s.Mounts = s.Mounts[:6]
 	enter(t, Options{Spec: s, NoPivot: true})
@@ -230,6 +231,26 @@ func TestNoPivot(t *testing.T) {
 	cwd, err := os.Getwd()
 	if cwd != "/" {
 		t.Errorf("the working directory is %q, %v", cwd, err)
+	}
+}
+
+// What pivot_root(2) refuses on an initial ramdisk is told, and how to do without.
+func TestPivotFails(t *testing.T) {
+	for _, test := range []struct {
+		errno unix.Errno
+		want  string
+	}{
+		{unix.EINVAL, "(pivot_root): invalid argument (hint: a host that runs from an initramfs needs --no-pivot)"},
+		{unix.EPERM, "(pivot_root): operation not permitted"},
+	} {
+		sub(t, test.errno.Error(), func(t *testing.T) {
+			failSyscall(t, unix.SYS_PIVOT_ROOT, test.errno)
+			r, err := prepare(t, Options{Spec: newSpec()})
+			must(t, err)
+			if err := r.Enter(); err == nil || !strings.HasSuffix(err.Error(), test.want) {
+				t.Errorf("got %v, want ...%s", err, test.want)
+			}
+		})
 	}
 }
 

@@ -403,17 +403,29 @@ pts/ptmx"
 	delete
 }
 
-@test "no-pivot: works where pivot_root cannot, on the initial ramdisk's kind of root" {
-	needs_root "it makes a mount namespace of its own"
-	# A root whose parent mount is not there to be pivoted: a chroot's.
-	program cat /etc/where
+@test "no-pivot: works where pivot_root cannot, which without it says so" {
+	needs_root "it makes pivot_root fail"
+	local binary=$RUNG told
+	printf '#!/bin/sh\nexec %q no-pivot-root %q "$@"\n' "$HELPER" "$binary" >"$WORK/rung"
+	chmod +x "$WORK/rung"
+	RUNG=$WORK/rung
+	shell 'cat /etc/where; ls -d /proc/1'
 	echo inside >"$ROOTFS/etc/where"
-	unshare -m sh -ec '
-		mount --bind "$1" "$1"
-		mount --make-rprivate /
-		exec "$2" --root "$3" run --no-pivot --bundle "$4" "$5"
-	' sh "$WORK" "$RUNG" "$ROOT" "$BUNDLE" "$CT" >"$WORK/answer" 3>&- </dev/null
-	equal inside "$(<"$WORK/answer")"
+	run_fails
+	says pivot_root "invalid argument" "needs --no-pivot"
+	create_fails
+	says pivot_root "invalid argument" "needs --no-pivot"
+	run_ct --no-pivot
+	equal "inside
+/proc/1" "$out"
+	program cat /etc/where
+	create --no-pivot
+	told=$out_file
+	RUNG=$binary
+	start
+	wait_for_status stopped
+	equal inside "$(<"$told")"
+	delete
 }
 
 @test "no-pivot: /dev, mounts, masked paths and a read-only root are as with pivot_root" {

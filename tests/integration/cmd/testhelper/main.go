@@ -26,6 +26,7 @@ const usage = `usage:
   testhelper headless                           end the main thread, print "headless" in another, wait there for a signal
   testhelper swap A B                           exchange two paths until killed; print "ready" after the first time
   testhelper maxrss PROGRAM [ARG...]            run a program and print the most memory that it had, in KiB
+  testhelper no-pivot-root PROGRAM [ARG...]     run a program for which pivot_root(2) fails, as on an initial ramdisk
   testhelper attack-exe SECONDS MARK            try to write to the programs of all processes, and to see the file MARK; print what was possible, and "over"
   testhelper watch-proc SECONDS                 print which files in /proc of new processes are of other namespaces than this one's, and "over"
   testhelper stop-new SECONDS                   stop new processes as soon as they are born
@@ -69,6 +70,8 @@ func main() {
 		err = swap(args)
 	case "maxrss":
 		err = maxRSS(args)
+	case "no-pivot-root":
+		err = noPivotRoot(args)
 	case "attack-exe":
 		err = attackExe(args)
 	case "watch-proc":

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strconv"
@@ -24,6 +25,30 @@ var errWrongArguments = errors.New("wrong arguments; without any, testhelper say
 var numbers = map[string]uintptr{
 	"getpid": unix.SYS_GETPID, "personality": unix.SYS_PERSONALITY, "mkdirat": unix.SYS_MKDIRAT, "unshare": unix.SYS_UNSHARE,
 	"umask": unix.SYS_UMASK, "setpriority": unix.SYS_SETPRIORITY,
+}
+
+// noPivotRoot becomes a program for which, and for whose children, pivot_root(2) fails as it does where the root is that of
+// an initial ramdisk.
+func noPivotRoot(args []string) error {
+	if len(args) == 0 {
+		return errWrongArguments
+	}
+	path, err := exec.LookPath(args[0])
+	if err != nil {
+		return err
+	}
+	filter := []unix.SockFilter{
+		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS}, // the number is the first of struct seccomp_data
+		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: unix.SYS_PIVOT_ROOT, Jf: 1},
+		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ERRNO | uint32(unix.EINVAL)},
+		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ALLOW},
+	}
+	program := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
+	runtime.LockOSThread() // the filter is the thread's
+	if _, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, 0, uintptr(unsafe.Pointer(&program))); errno != 0 {
+		return errno
+	}
+	return unix.Exec(path, args, os.Environ())
 }
 
 // trySyscall makes a system call with arguments that are numbers, and prints
