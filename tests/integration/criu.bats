@@ -150,16 +150,18 @@ asked() { contains "$(<"$FAKE_CRIU_REQUEST")" "$@"; }
 @test "checkpoint: what the flags say is what CRIU is asked for" {
 	started
 	rung checkpoint --image-path "$IMAGES" --leave-running --tcp-established --tcp-skip-in-flight --ext-unix-sk --shell-job \
-		--file-locks --auto-dedup --link-remap --manage-cgroups-mode ignore --page-server '[::1]:4711' --empty-ns network "$CT"
+		--file-locks --auto-dedup --link-remap --manage-cgroups-mode ignore --page-server '[::1]:4711' --empty-ns network --network-lock nftables "$CT"
 	asked "tcp_established: true" "tcp_skip_in_flight: true" "ext_unix_sk: true" "shell_job: true" "file_locks: true" \
 		"auto_dedup: true" "link_remap: true" 'manage_cgroups_mode: "IGNORE"' 'address: "::1"' "port: 4711" \
-		"empty_ns: $((0x40000000))" "pid: $INIT" 'config_file: "/etc/criu/runc.conf"'
+		"empty_ns: $((0x40000000))" "pid: $INIT" 'config_file: "/etc/criu/runc.conf"' 'network_lock: "NFTABLES"'
 	checkpoint_fails --manage-cgroups-mode nonsense
 	says "--manage-cgroups-mode" nonsense
 	checkpoint_fails --page-server nowhere
 	says "--page-server" "ADDRESS:PORT"
 	checkpoint_fails --empty-ns mount
 	says "--empty-ns"
+	checkpoint_fails --network-lock nonsense
+	says "--network-lock" nonsense
 	still_there
 	rung delete --force "$CT"
 }
@@ -264,6 +266,41 @@ asked() { contains "$(<"$FAKE_CRIU_REQUEST")" "$@"; }
 	rung resume "$CT"
 	rung delete --force "$CT"
 	no_cgroup
+}
+
+@test "restore: what the flags say is what CRIU is asked for" {
+	local flags=("tcp_established: true" "tcp_close: true" "ext_unix_sk: true" "shell_job: true" "file_locks: true" "auto_dedup: true"
+		"lazy_pages: true" "lsm_profile" "lsm_mount_context" 'network_lock: "SKIP"')
+	saved
+	restore
+	asked 'type: "RESTORE"' 'config_file: "/etc/criu/runc.conf"' "empty_ns: $((0x40000000))"
+	lacks "$(<"$FAKE_CRIU_REQUEST")" "${flags[@]}"
+	rung delete --force "$CT"
+	restore --tcp-established --tcp-close --ext-unix-sk --shell-job --file-locks --auto-dedup --lazy-pages --empty-ns network \
+		--network-lock skip --lsm-profile apparmor:other --lsm-mount-context system_u:object_r:other_t:s0
+	asked 'type: "RESTORE"' "${flags[@]}" 'lsm_profile: "apparmor:other"' 'lsm_mount_context: "system_u:object_r:other_t:s0"' \
+		"empty_ns: $((0x40000000))"
+	rung delete --force "$CT"
+	restore_fails --network-lock nonsense
+	says "--network-lock" nonsense
+	restore_fails --manage-cgroups-mode nonsense
+	says "--manage-cgroups-mode" nonsense
+	restore_fails --empty-ns mount
+	says "--empty-ns"
+}
+
+@test "checkpoint, restore: the annotation org.criu.config names the file with CRIU's options, or none" {
+	config '.annotations["org.criu.config"] = "/etc/criu/one.conf"'
+	saved
+	asked 'type: "DUMP"' 'config_file: "/etc/criu/one.conf"'
+	config '.annotations["org.criu.config"] = "/etc/criu/other.conf"'
+	restore
+	asked 'type: "RESTORE"' 'config_file: "/etc/criu/other.conf"'
+	rung delete --force "$CT"
+	config '.annotations["org.criu.config"] = ""'
+	restore
+	lacks "$(<"$FAKE_CRIU_REQUEST")" config_file
+	rung delete --force "$CT"
 }
 
 @test "restore: in the foreground, it has the exit status of the program" {
