@@ -145,19 +145,28 @@ works() {
 }
 
 @test "checkpoint, restore: a container with a terminal" {
-	console_socket
+	mkfifo "$WORK/keys" "$WORK/newkeys"
+	exec 7<>"$WORK/keys" 8<>"$WORK/newkeys"
+	STDIN=$WORK/keys console_socket
 	config '.process.terminal = true'
 	shell 'n=0; while read -r line; do n=$((n+1)); echo "$n: $line"; done'
 	rung run --detach --console-socket "$CONSOLE" --bundle "$BUNDLE" "$CT"
+	echo before >&7
+	poll grep -q "1: before" "$background_out"
 	save
 	# Whoever had the terminal has seen its end.
-	console_socket
+	finish "$background"
+	STDIN=$WORK/newkeys console_socket
 	shown=$background_out
 	restore --console-socket "$CONSOLE"
+	echo after >&8
+	poll grep -q "2: after" "$shown"
+	lacks "$(<"$shown")" "1: before"
 	rung exec "$CT" /bin/sh -c 'test -t 0 </dev/console && echo to the terminal >/dev/console'
 	poll grep -q "to the terminal" "$shown"
 	equal "$(readlink "/proc/$(pid)/fd/0")" /dev/pts/0
 	remove
+	exec 7<&- 8<&-
 	restore_without_socket_fails
 }
 
@@ -300,6 +309,48 @@ about() {
 	remove
 	ip netns delete "$CT"
 }
+
+@test "checkpoint, restore --tcp-established: a connection goes on, which without the flag is not saved" {
+	needs_program iptables-restore
+	new_namespace network
+	# What counts sends each number to an echo server, and what comes back is /count. 1267 is 4711, and 0A is TCP_LISTEN.
+	shell 'nc -l -p 4711 -e cat &
+		until grep -q ":1267 .* 0A " /proc/net/tcp /proc/net/tcp6; do sleep 0.1; done
+		n=0; while :; do n=$((n+1)); echo "$n"; sleep 0.1; done | nc 127.0.0.1 4711 >/count'
+	rung run --detach --bundle "$BUNDLE" "$CT"
+	poll counted_to 3
+	rung_fails checkpoint --image-path "$IMAGES" "$CT"
+	says "CRIU failed:" "--tcp-established"
+	goes_on
+	save --tcp-established
+	restore --tcp-established
+	goes_on
+	works
+	remove
+}
+
+@test "checkpoint, restore --file-locks: a lock is held again, which without the flag is not saved" {
+	needs_program flock
+	give_helper
+	shell 'testhelper lock /lock >/locked & '"$COUNT"
+	rung run --detach --bundle "$BUNDLE" "$CT"
+	poll grep -qx locked "$ROOTFS/locked"
+	poll counted_to 3
+	is_locked
+	rung_fails checkpoint --image-path "$IMAGES" "$CT"
+	says "CRIU failed:" "--file-locks"
+	goes_on
+	is_locked
+	save --file-locks
+	flock --nonblock "$ROOTFS/lock" true || fail "the lock is held by nobody"
+	restore --file-locks
+	is_locked
+	goes_on
+	works
+	remove
+}
+
+is_locked() { ! flock --nonblock "$ROOTFS/lock" true || fail "/lock is not locked"; }
 
 @test "checkpoint: CRIU's own reason where it cannot, and the container goes on" {
 	counting

@@ -21,6 +21,7 @@ const usage = `usage:
   testhelper uname                              print nodename, domainname and machine
   testhelper silentfs DIR                       mount a filesystem that never answers on DIR, print "ready", take it away at SIGTERM
   testhelper eat MEGABYTES                      touch this much memory, then print "ate MEGABYTES"
+  testhelper lock FILE                          take the lock of a file (flock), print "locked", keep it until killed
   testhelper syscall CALL [ARG...]              make a system call (name, number, x32:NUMBER or i386:NUMBER); print "ok" or its error
   testhelper in-thread CALL                     make one in a thread, and say whether the others outlive that
   testhelper headless                           end the main thread, print "headless" in another, wait there for a signal
@@ -60,6 +61,8 @@ func main() {
 		err = plantKeyring(args)
 	case "uname":
 		err = printUname()
+	case "lock":
+		err = lock(args)
 	case "syscall":
 		err = trySyscall(args)
 	case "in-thread":
