@@ -233,11 +233,32 @@ read" "$(<"$file")"
 	finish "$background"
 }
 
-@test "run --no-subreaper is taken" {
-	run_ct --no-subreaper
+@test "run --no-subreaper: what the program leaves behind is not rung's child, and ends with the container" {
+	local flag parent orphan
+	host_pids
+	make_fifo
+	shell 'sh -c "sleep 1000 & echo \$\$ \$!" >/fifo; read -r x </go'
+	for flag in "" --no-subreaper; do
+		# shellcheck disable=SC2086 # one flag or none
+		rung_in_background run $flag --bundle "$BUNDLE" "$CT"
+		read -r parent orphan < <(heard)
+		poll has_lost "$orphan" "$parent"
+		if [[ -z $flag ]]; then
+			equal "$background" "$(parent "$orphan")"
+		else
+			differ "$background" "$(parent "$orphan")"
+		fi
+		go
+		finish "$background"
+		is_gone "$orphan"
+	done
 	run_ct --no-subreaper --detach
 	delete --force
 }
+
+# parent PID: the pid of its parent. has_lost PID PARENT: it is another one by now.
+parent() { awk '$1 == "PPid:" { print $2 }' "/proc/$1/status"; }
+has_lost() { [[ $(parent "$1") != "$2" ]]; }
 
 # --- the pid file ---
 
