@@ -303,18 +303,20 @@ func TestSignalHost(t *testing.T) {
 
 // TestSignalAllOldHost kills without cgroup.kill, as on a kernel before 5.14.
 func TestSignalAllOldHost(t *testing.T) {
-	m := newManager(t, nil)
-	pid := sleeperIn(t, m)
-	if err := m.Freeze(); err != nil {
-		t.Fatal(err)
+	for _, still := range []bool{true, false} {
+		m := newManager(t, nil)
+		pid := sleeperIn(t, m)
+		if err := m.Freeze(); err != nil {
+			t.Fatal(err)
+		}
+		if err := signalBelow(m.primary(), unix.SIGKILL, still); err != nil {
+			t.Fatal(err)
+		}
+		if err := m.Thaw(); err != nil {
+			t.Fatal(err)
+		}
+		waitGone(t, pid)
 	}
-	if err := signalBelow(m.primary(), unix.SIGKILL); err != nil {
-		t.Fatal(err)
-	}
-	if err := m.Thaw(); err != nil {
-		t.Fatal(err)
-	}
-	waitGone(t, pid)
 }
 
 // TestRootlessHost is about a user who may not make cgroups. It runs in a

@@ -1,8 +1,11 @@
 package cgroup
 
 import (
+	"errors"
+	"fmt"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -33,11 +36,12 @@ func (m *Manager) Signal(sig unix.Signal) error {
 	if err != nil {
 		return err
 	}
-	if !frozen && !killed {
+	still := frozen || killed
+	if !still {
 		// Without a freezer the rounds of signalBelow have to do.
-		_ = m.freeze(holdTimeout)
+		still = m.freeze(holdTimeout) == nil
 	}
-	err = signalBelow(dir, sig)
+	err = signalBelow(dir, sig, still)
 	if kill || !frozen {
 		if thawErr := m.Thaw(); err == nil {
 			err = thawErr
@@ -56,38 +60,100 @@ func (m *Manager) cgroupKill() bool {
 // batch is how many processes are held by a pidfd at a time.
 const batch = 256
 
+// signalTimeout bounds the rounds of signalBelow. Who makes processes faster than
+// they are signalled, and ignores the signal, would keep it going for ever.
+const signalTimeout = 10 * time.Second
+
 // signalBelow signals the processes in the cgroup dir and below it, in rounds
-// until one finds none that is new.
-func signalBelow(dir string, sig unix.Signal) error {
-	done := make(map[int]bool)
-	for {
-		pids, err := pidsBelow(dir)
-		if isGone(err) {
-			return nil
-		} else if err != nil {
+// until one finds none that is new. still tells that they are frozen, so that none
+// of them makes others.
+func signalBelow(dir string, sig unix.Signal, still bool) error {
+	sent := 0
+	r := rounds{
+		list: func() ([]int, error) { return pidsBelow(dir) },
+		send: func(pids []int) error {
+			return eachProcess(dir, pids, func(_, pidfd int) error {
+				err := unix.PidfdSendSignal(pidfd, sig, nil, 0)
+				if err == unix.ESRCH {
+					return nil
+				}
+				sent++
+				return os.NewSyscallError("pidfd_send_signal", err)
+			})
+		},
+		born: func(int) uint64 { return 0 },
+	}
+	if !still {
+		r.born = startTime
+	}
+	switch err := r.run(signalTimeout); {
+	case isGone(err):
+		return nil
+	case err == errEndless:
+		return &errdefs.Error{Err: fmt.Errorf("%d processes were signalled in %v, and there are new ones still", sent, signalTimeout),
+			Hint: "the container makes them faster than they can be signalled; a limit of its processes (linux.resources.pids.limit) ends that"}
+	default:
+		return err
+	}
+}
+
+// errEndless is that there were new processes as long as there was time.
+var errEndless = errors.New("there is no end of new processes")
+
+// rounds has something be done once with each of a changing set of processes.
+type rounds struct {
+	// list returns the pids that are in the set now.
+	list func() ([]int, error)
+	// send does it with some of them. It is called with no process twice.
+	send func(pids []int) error
+	// born tells a process from another one that had its number before. It
+	// returns the same for all where that cannot be.
+	born func(pid int) uint64
+}
+
+// run ends with a list that has no process that is new, or the first error, or,
+// after timeout, with errEndless.
+func (r *rounds) run(timeout time.Duration) error {
+	done := make(map[int]uint64)
+	for deadline := time.Now().Add(timeout); ; {
+		pids, err := r.list()
+		if err != nil {
 			return err
 		}
 		fresh := pids[:0]
 		for _, pid := range pids {
-			if !done[pid] {
-				done[pid] = true
+			born := r.born(pid)
+			if before, ok := done[pid]; !ok || before != born {
+				done[pid] = born
 				fresh = append(fresh, pid)
 			}
 		}
-		if len(fresh) == 0 {
+		switch {
+		case len(fresh) == 0:
 			return nil
+		case time.Now().After(deadline):
+			return errEndless
 		}
-		err = eachProcess(dir, fresh, func(_, pidfd int) error {
-			err := unix.PidfdSendSignal(pidfd, sig, nil, 0)
-			if err == unix.ESRCH {
-				return nil
-			}
-			return os.NewSyscallError("pidfd_send_signal", err)
-		})
-		if err != nil {
+		if err := r.send(fresh); err != nil {
 			return err
 		}
 	}
+}
+
+// startTime returns field 22 of proc_pid_stat(5), or 0 for a process that is gone.
+// The name in field 2 may hold anything, a ")" too.
+func startTime(pid int) uint64 {
+	const first, wanted = 3, 22
+	text, err := readFile("/proc/"+strconv.Itoa(pid), "stat")
+	if err != nil {
+		return 0
+	}
+	fields := strings.Fields(text[strings.LastIndexByte(text, ')')+1:])
+	if len(fields) <= wanted-first {
+		return 0
+	}
+	start, _ := strconv.ParseUint(fields[wanted-first], 10, 64)
+	return start
 }
 
 // eachProcess calls do with a pidfd of each of pids that is still in the cgroup
