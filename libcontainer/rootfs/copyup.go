@@ -11,7 +11,8 @@ import (
 // copyUp copies what the folder from (O_PATH) holds into the new tmpfs to,
 // which is not attached yet: files, folders, symlinks, device nodes, pipes
 // and sockets, with their modes, owners, times and extended attributes. The
-// top folder's owner is copied unless the options give one.
+// top folder's owner is copied unless the options give one. It is no more than the
+// container may have of memory (takeMemory).
 //
 // What is copied is hostile. Nothing in it is looked up by a path of more than
 // one component, no symlink is followed, and nothing is opened before it is
@@ -45,7 +46,7 @@ func (r *Rootfs) copyUp(e *entry, from, to int) error {
 	if err := unix.Fchown(dst, int(int32(st.Uid)), int(int32(st.Gid))); err != nil {
 		return err
 	}
-	return copyXattrs(src, dst)
+	return r.copyXattrs(src, dst)
 }
 
 // reopen opens what the O_PATH descriptor fd refers to, whatever its path
@@ -89,6 +90,9 @@ func (r *Rootfs) copyEntry(src, dst int, name string) error {
 	if err := unix.Fstat(fd, &st); err != nil {
 		return err
 	}
+	if err := r.takeMemory(nodeSize); err != nil {
+		return err
+	}
 	switch st.Mode & unix.S_IFMT {
 	case unix.S_IFDIR:
 		err = r.copyFolder(fd, dst, name, &st)
@@ -129,7 +133,7 @@ func (r *Rootfs) copyFolder(fd, dst int, name string, st *unix.Stat_t) error {
 	if err := setOwner(dst, name, st); err != nil {
 		return err
 	}
-	return copyXattrs(src, sub)
+	return r.copyXattrs(src, sub)
 }
 
 // copyFile copies the file fd to dst/name.
@@ -144,22 +148,13 @@ func (r *Rootfs) copyFile(fd, dst int, name string, st *unix.Stat_t) error {
 		return err
 	}
 	defer unix.Close(out)
-	for {
-		n, err := unix.Sendfile(out, src, nil, 1<<30)
-		if err == unix.EINTR {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		if n == 0 {
-			break
-		}
+	if err := r.copyData(out, src, st.Size); err != nil {
+		return err
 	}
 	if err := setOwner(dst, name, st); err != nil {
 		return err
 	}
-	return copyXattrs(src, out)
+	return r.copyXattrs(src, out)
 }
 
 // copySymlink copies the symlink fd to dst/name.
@@ -186,7 +181,7 @@ func setOwner(dst int, name string, st *unix.Stat_t) error {
 // copyXattrs copies the extended attributes of the file src to dst, as far as
 // the tmpfs can hold them (user attributes since Linux 6.6). Security labels
 // stay those of the tmpfs.
-func copyXattrs(src, dst int) error {
+func (r *Rootfs) copyXattrs(src, dst int) error {
 	list, err := xattr(func(buf []byte) (int, error) { return unix.Flistxattr(src, buf) })
 	if err != nil {
 		return err
@@ -198,6 +193,9 @@ func copyXattrs(src, dst int) error {
 		key := string(name)
 		value, err := xattr(func(buf []byte) (int, error) { return unix.Fgetxattr(src, key, buf) })
 		if err != nil {
+			return err
+		}
+		if err := r.takeMemory(int64(len(value))); err != nil {
 			return err
 		}
 		if err := unix.Fsetxattr(dst, key, value, 0); err != nil && !unsupported(err) {

@@ -2,6 +2,9 @@ package rootfs
 
 import (
 	"os"
+	"strconv"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -83,6 +86,107 @@ func TestCopyUp(t *testing.T) {
 	// What was copied is still there below.
 	must(t, unix.Unmount(root+"/var", 0))
 	wantFile(t, root+"/var/file", "text")
+}
+
+// What is sparse stays sparse: the memory that a copy takes is that of its data.
+func TestCopyUpSparse(t *testing.T) {
+	inNamespace(t)
+	const size = 1 << 40
+	must(t, os.Mkdir(root+"/var", 0o755))
+	f, err := os.Create(root + "/var/sparse")
+	must(t, err)
+	defer f.Close()
+	pieces := map[int64]string{0: "begin", 5<<30 + 100: "middle", size - 1<<20 - 3: "end"}
+	for at, text := range pieces {
+		_, err := f.WriteAt([]byte(text), at)
+		must(t, err)
+	}
+	must(t, f.Truncate(size))
+	must(t, os.Chmod(f.Name(), 0o640))
+	past := time.Unix(1e9, 5)
+	must(t, os.Chtimes(f.Name(), past, past))
+	spec := newSpec(copyUpMount("/var", "size=16m"))
+	limit := int64(1 << 20)
+	spec.Linux.Resources = &specs.LinuxResources{Memory: &specs.LinuxMemory{Limit: &limit, Swap: &limit}}
+	_, err = prepare(t, Options{Spec: spec})
+	must(t, err)
+	got, err := os.Open(root + "/var/sparse")
+	must(t, err)
+	defer got.Close()
+	st, err := got.Stat()
+	must(t, err)
+	if used := st.Sys().(*syscall.Stat_t).Blocks * 512; st.Size() != size || used > 64<<10 {
+		t.Errorf("the copy has %d bytes and uses %d", st.Size(), used)
+	}
+	if !st.ModTime().Equal(past) || st.Mode() != 0o640 {
+		t.Errorf("the copy is of %v and has mode %v", st.ModTime(), st.Mode())
+	}
+	for at, text := range pieces {
+		buf := make([]byte, len(text)+1)
+		if _, err := got.ReadAt(buf, at); err != nil || string(buf) != text+"\x00" {
+			t.Errorf("at %d: %q, %v", at, buf, err)
+		}
+	}
+}
+
+// A copy is not larger than the container's memory, be it in one file, in many
+// or in two mounts.
+func TestCopyUpMemory(t *testing.T) {
+	const mib = 1 << 20
+	for _, tt := range []struct {
+		name        string
+		limit, swap int64
+		sizes       []int
+		want        bool
+	}{
+		{"one file that fits", 4 * mib, 4 * mib, []int{3 * mib}, true},
+		{"one file", 4 * mib, 4 * mib, []int{5 * mib}, false},
+		{"two that are too much together", 4 * mib, 4 * mib, []int{3 * mib, 2 * mib}, false},
+		{"many small ones", mib, mib, make([]int, 1100), false},
+		{"no limit", -1, -1, []int{5 * mib}, true},
+	} {
+		sub(t, tt.name, func(t *testing.T) {
+			for i, size := range tt.sizes {
+				write(t, root+"/var"+strconv.Itoa(i%2)+"/file"+strconv.Itoa(i), strings.Repeat("x", size))
+			}
+			must(t, os.MkdirAll(root+"/var1", 0o755))
+			spec := newSpec(copyUpMount("/var0"), copyUpMount("/var1"))
+			spec.Linux.Resources = &specs.LinuxResources{Memory: &specs.LinuxMemory{Limit: &tt.limit, Swap: &tt.swap}}
+			_, err := prepare(t, Options{Spec: spec})
+			if tt.want {
+				must(t, err)
+			} else if err == nil || !strings.Contains(err.Error(), "larger than the container's memory") {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
+// Of a large file that has no room nothing is copied. One that was cut meanwhile
+// has zeros in the place of what is gone.
+func TestCopyDataNoRoom(t *testing.T) {
+	inNamespace(t)
+	must(t, os.Mkdir(root+"/small", 0o755))
+	must(t, unix.Mount("tmpfs", root+"/small", "tmpfs", 0, "size=2m"))
+	write(t, root+"/file", strings.Repeat("x", 4<<20))
+	src, err := os.Open(root + "/file")
+	must(t, err)
+	defer src.Close()
+	out, err := os.Create(root + "/small/file")
+	must(t, err)
+	defer out.Close()
+	r := &Rootfs{o: Options{Spec: newSpec()}}
+	if err := r.copyData(int(out.Fd()), int(src.Fd()), 4<<20); err != unix.ENOSPC {
+		t.Errorf("got %v", err)
+	}
+	if st, err := out.Stat(); err != nil || st.Size() != 0 {
+		t.Errorf("it has %d bytes, %v", st.Size(), err)
+	}
+	must(t, os.Truncate(src.Name(), 100))
+	must(t, r.copyData(int(out.Fd()), int(src.Fd()), 1<<20))
+	if st, err := out.Stat(); err != nil || st.Size() != 1<<20 {
+		t.Errorf("it has %d bytes, %v", st.Size(), err)
+	}
 }
 
 func TestCopyUpCorners(t *testing.T) {

@@ -31,8 +31,9 @@ import (
 // Options says what root filesystem to make.
 type Options struct {
 	// Spec is the container's configuration. Root, Mounts and, of Linux,
-	// Devices, MaskedPaths, ReadonlyPaths, RootfsPropagation, Namespaces
-	// and MountLabel are read; it is validated already and never changed.
+	// Devices, MaskedPaths, ReadonlyPaths, RootfsPropagation, Namespaces,
+	// MountLabel and Resources.Memory are read; it is validated already and
+	// never changed.
 	Spec *specs.Spec
 	// Root is the folder on the host that becomes the container's root, as an
 	// absolute path without symlinks.
@@ -123,6 +124,8 @@ type Rootfs struct {
 	// frozen are mounts that Finish makes read-only, because something had
 	// to be written to them first.
 	frozen []frozen
+	// copied is the memory, in bytes, that tmpcopyup has taken.
+	copied int64
 	// noSetattr is true once the kernel has said that it has no
 	// mount_setattr(2).
 	noSetattr bool

@@ -487,6 +487,28 @@ content" "$out"
 	says "mounts[7]" "no space left on device"
 }
 
+@test "mounts: tmpcopyup of a sparse file takes the memory of its data" {
+	mkdir "$ROOTFS/var/dir"
+	truncate -s 10G "$ROOTFS/var/dir/sparse"
+	echo data | dd of="$ROOTFS/var/dir/sparse" bs=1M seek=5000 conv=notrunc status=none
+	add_mount /var tmpfs tmpfs tmpcopyup
+	config '.linux.resources.memory = {limit: 67108864}'
+	shell 'cd /var/dir; stat -c %s sparse; dd if=sparse bs=1M skip=5000 count=1 2>/dev/null | head -n 1; echo "$(($(stat -c %b sparse) < 100))"'
+	run_ct
+	equal "10737418240
+data
+1" "$out"
+}
+
+@test "mounts: tmpcopyup of more than the container's memory is an error, and takes none" {
+	[[ $(wc -l </proc/swaps) == 1 ]] || skip "this host has swap, where it would go"
+	head -c 80000000 /dev/zero | tr '\0' x >"$ROOTFS/var/big"
+	add_mount /var tmpfs tmpfs tmpcopyup
+	config '.linux.resources.memory = {limit: 67108864}'
+	create_fails
+	says "mounts[7]" "copy big" "larger than the container's memory, 67108864 bytes" "linux.resources.memory.limit"
+}
+
 # --- special file systems ---
 
 @test "mounts: proc is the one of the container's pid namespace" {
