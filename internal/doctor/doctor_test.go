@@ -188,6 +188,12 @@ func TestFindings(t *testing.T) {
 	}
 }
 
+// tableOf returns the tables of rung and runc in containerd's configuration.
+func tableOf(plugin string) string {
+	table := "[plugins.\"" + plugin + "\".containerd.runtimes."
+	return table + "runc]\nruntime_type = \"x\"\n" + table + "rung.options]\nBinaryName = \"/usr/local/bin/rung\"\n"
+}
+
 func TestEngines(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
@@ -196,6 +202,7 @@ func TestEngines(t *testing.T) {
 		level Level
 		have  []string
 		said  string
+		hint  string
 	}{
 		{name: "containerd 1.x", id: "engines.containerd", level: Green, have: []string{"rung"}, said: "7.8.9", files: map[string]string{"/usr/bin/containerd*": "",
 			"/etc/containerd/config.toml": "version = 2\n[plugins.\"io.containerd.grpc.v1.cri\".containerd.runtimes.runc]\nruntime_type = \"x\"\n[plugins.\"io.containerd.grpc.v1.cri\".containerd.runtimes.rung.options]\nBinaryName = \"/usr/local/bin/rung\"\n"}},
@@ -210,7 +217,23 @@ func TestEngines(t *testing.T) {
 			"/etc/containerd/config.toml": "imports = [\"/etc/containerd/config.toml\"]\n"}},
 		{name: "containerd, broken file", id: "engines.containerd", level: Yellow, said: "config.toml", files: map[string]string{"/usr/bin/containerd*": "", "/etc/containerd/config.toml": "version ="}},
 		{name: "containerd, runtime that is gone", id: "engines.containerd", level: Red, have: []string{"rung"}, said: "/opt/rung, which is not there", files: map[string]string{"/usr/bin/containerd*": "",
-			"/etc/containerd/config.toml": "[plugins.\"io.containerd.grpc.v1.cri\".containerd.runtimes.runc]\nruntime_type = \"x\"\n[plugins.\"io.containerd.grpc.v1.cri\".containerd.runtimes.rung.options]\nBinaryName = \"/opt/rung\"\n"}},
+			"/etc/containerd/config.toml": "version = 2\n[plugins.\"io.containerd.grpc.v1.cri\".containerd.runtimes.runc]\nruntime_type = \"x\"\n[plugins.\"io.containerd.grpc.v1.cri\".containerd.runtimes.rung.options]\nBinaryName = \"/opt/rung\"\n"}},
+		{name: "containerd, a table of version 2 and no version", id: "engines.containerd", level: Yellow, said: "the file does not say so", hint: "begin /etc/containerd/config.toml with version = 2 and",
+			files: map[string]string{"/usr/bin/containerd*": "", "/etc/containerd/config.toml": tableOf("io.containerd.grpc.v1.cri")}},
+		{name: "containerd, a table of version 2 in a file of version 1 without the CRI", id: "engines.containerd", level: Yellow, said: "the file does not say so", hint: "with version = 2, take cri out of disabled_plugins and",
+			files: map[string]string{"/usr/bin/containerd*": "", "/etc/containerd/config.toml": "version = 1\ndisabled_plugins = [\"cri\"]\n" + tableOf("io.containerd.grpc.v1.cri")}},
+		{name: "containerd, a table of version 2 in a file of version 3", id: "engines.containerd", level: Yellow, said: "says version = 3", hint: "plugins.'io.containerd.cri.v1.runtime'",
+			files: map[string]string{"/usr/bin/containerd*": "", "/etc/containerd/config.toml": "version = 3\n" + tableOf("io.containerd.grpc.v1.cri")}},
+		{name: "containerd, a table of version 2, imported", id: "engines.containerd", level: Green, have: []string{"rung"}, files: map[string]string{"/usr/bin/containerd*": "",
+			"/etc/containerd/config.toml": "version = 2\nimports = [\"a.toml\"]\n", "/etc/containerd/a.toml": tableOf("io.containerd.grpc.v1.cri")}},
+		{name: "containerd 2.x, a table of version 3 and no version", id: "engines.containerd", level: Green, have: []string{"rung"},
+			files: map[string]string{"/usr/bin/containerd*": "", "/etc/containerd/config.toml": tableOf("io.containerd.cri.v1.runtime")}},
+		{name: "containerd, the CRI is disabled", id: "engines.containerd", level: Yellow, have: []string{"rung"}, said: "switched off: disabled_plugins has io.containerd.grpc.v1.cri", hint: "take it out",
+			files: map[string]string{"/usr/bin/containerd*": "", "/etc/containerd/config.toml": "version = 2\ndisabled_plugins = [\"io.containerd.grpc.v1.cri\"]\n" + tableOf("io.containerd.grpc.v1.cri")}},
+		{name: "containerd, the CRI is disabled by a name of version 1", id: "engines.containerd", level: Red, have: []string{"rung"}, said: "does not start", hint: "take \"cri\" out",
+			files: map[string]string{"/usr/bin/containerd*": "", "/etc/containerd/config.toml": "version = 2\ndisabled_plugins = [\"cri\"]\n" + tableOf("io.containerd.grpc.v1.cri")}},
+		{name: "containerd for Docker alone, as it is packaged", id: "engines.containerd", level: Yellow, said: "not registered", hint: "add a runtime",
+			files: map[string]string{"/usr/bin/containerd*": "", "/etc/containerd/config.toml": "disabled_plugins = [\"cri\"]\n"}},
 		{name: "Docker", id: "engines.docker", level: Green, have: []string{"r"}, files: map[string]string{"/usr/bin/dockerd*": "",
 			"/etc/docker/daemon.json": `{"runtimes": {"r": {"path": "/usr/local/bin/rung"}, "kata": {"runtimeType": "io.containerd.kata.v2"}}}`}},
 		{name: "Docker's flags", id: "engines.docker", level: Green, have: []string{"r"}, said: "the default", files: map[string]string{"/usr/bin/dockerd*": "",
@@ -240,6 +263,9 @@ func TestEngines(t *testing.T) {
 			}
 			if (c.Level == Red || c.Level == Yellow) && c.Hint == "" {
 				t.Error("there is no hint")
+			}
+			if !strings.Contains(c.Hint, tt.hint) {
+				t.Errorf("the hint is %q, and has no %q", c.Hint, tt.hint)
 			}
 		})
 	}

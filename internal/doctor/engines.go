@@ -31,7 +31,7 @@ func (h *host) registration(name, version string, found runtimes, standard strin
 	}
 	for _, key := range slices.Sorted(maps.Keys(found)) {
 		path := found[key]
-		if path == "" || (filepath.Base(path) != "rung" && !h.isThisProgram(path)) {
+		if !h.isRung(path) {
 			continue
 		}
 		c.Have = append(c.Have, key)
@@ -69,6 +69,11 @@ func (h *host) resolve(path string) string {
 	return ""
 }
 
+// isRung tells whether an engine's runtime is rung: by its name, or by what it is.
+func (h *host) isRung(path string) bool {
+	return path != "" && (filepath.Base(path) == "rung" || h.isThisProgram(path))
+}
+
 func (h *host) isThisProgram(path string) bool {
 	a, errA := os.Stat(h.at(path))
 	b, errB := os.Stat(h.at(h.rung.Path))
@@ -91,6 +96,18 @@ func (t table) at(keys ...string) table {
 }
 
 func (t table) text(key string) string { s, _ := t[key].(string); return s }
+
+// texts returns the strings in an array.
+func (t table) texts(key string) []string {
+	var texts []string
+	values, _ := t[key].([]any)
+	for _, v := range values {
+		if s, ok := v.(string); ok {
+			texts = append(texts, s)
+		}
+	}
+	return texts
+}
 
 // readTOML reads a file; one that is not there is empty.
 func (h *host) readTOML(path string) (table, error) {
@@ -116,80 +133,6 @@ func (h *host) glob(pattern string) []string {
 		found[i] = "/" + strings.TrimLeft(strings.TrimPrefix(path, filepath.Clean(h.root)), "/")
 	}
 	return found
-}
-
-// criPlugins have the runtimes for Kubernetes in containerd's configuration: of
-// 2.x and of 1.x.
-var criPlugins = []string{"io.containerd.cri.v1.runtime", criFirst}
-
-const criFirst = "io.containerd.grpc.v1.cri"
-
-func containerd(ctx context.Context, h *host) *Check {
-	path := h.program("containerd")
-	if path == "" {
-		return &Check{Level: Grey, Text: notFound}
-	}
-	const config = "/etc/containerd/config.toml"
-	c, err := h.containerdRuntimes(config)
-	check := h.registration("containerd", h.version(ctx, path), c.runtimes, c.standard, err,
-		"add a runtime to "+config+" for Kubernetes (docs/engines/containerd.md); ctr works with --runc-binary "+h.rung.Path)
-	if err == nil && c.lacksStandard() {
-		check.Level = Red
-		check.Text = strings.TrimSpace("containerd "+check.Version) + fmt.Sprintf(": its CRI plugin does not start, as %q, the default runtime, is none of its runtimes", c.standard)
-		check.Hint = fmt.Sprintf("add the table runtimes.%s with runtime_type = \"io.containerd.runc.v2\" to %s: one that is written there replaces those that are built in",
-			c.standard, config)
-	}
-	return check
-}
-
-// criConfig is what containerd's configuration says of runtimes for Kubernetes.
-type criConfig struct {
-	// runtimes have "" in the place of a path if they name none.
-	runtimes runtimes
-	// standard is the name of the default.
-	standard string
-	// first is whether it is that of containerd 1.x.
-	first bool
-}
-
-// lacksStandard tells whether containerd 1.x will refuse the configuration: one
-// runtime in the file, and those that are built in are gone, runc among them
-// (seen with 1.6).
-func (c criConfig) lacksStandard() bool {
-	_, ok := c.runtimes[c.standard]
-	return c.first && len(c.runtimes) > 0 && !ok
-}
-
-// containerdRuntimes reads a configuration with those that it imports.
-func (h *host) containerdRuntimes(path string) (criConfig, error) {
-	c := criConfig{runtimes: runtimes{}, standard: "runc"}
-	files := []string{path}
-	for i := 0; i < len(files) && i < 100; i++ { // imports may go in a circle
-		t, err := h.readTOML(files[i])
-		if err != nil {
-			return c, err
-		}
-		imports, _ := t["imports"].([]any)
-		for _, imported := range imports {
-			if pattern, ok := imported.(string); ok {
-				if !filepath.IsAbs(pattern) {
-					pattern = filepath.Join(filepath.Dir(files[i]), pattern)
-				}
-				files = append(files, h.glob(pattern)...)
-			}
-		}
-		for _, plugin := range criPlugins {
-			part := t.at("plugins", plugin, "containerd")
-			if name := part.text("default_runtime_name"); name != "" {
-				c.standard = name
-			}
-			for name := range part.at("runtimes") {
-				c.runtimes[name] = part.at("runtimes", name, "options").text("BinaryName")
-				c.first = c.first || plugin == criFirst
-			}
-		}
-	}
-	return c, nil
 }
 
 func docker(ctx context.Context, h *host) *Check {
