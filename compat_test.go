@@ -157,6 +157,9 @@ func TestCompatibilityOfAnnotations(t *testing.T) {
 			if unsafe != (r.rung == "yes") {
 				t.Errorf("%s: the page says %s; features names it as potentially unsafe: %v", name, r.rung, unsafe)
 			}
+			if r.rung != "yes" && r.rung != "ignored" {
+				t.Errorf("%s: the page says %q", name, r.rung)
+			}
 			continue
 		}
 		value, ok := values[short]
