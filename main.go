@@ -144,7 +144,7 @@ func app(only string) *cli.Command {
 		HideHelpCommand: false,
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "root", Value: defaultRoot(), Usage: "folder that keeps the containers' state (should be on a tmpfs)"},
-			&cli.StringFlag{Name: "log", Usage: "append the log to `DEST`, besides standard error: a file, as [file:]PATH, or journald:NAME or syslog:NAME"},
+			&cli.StringFlag{Name: "log", Usage: "write the log to `DEST` instead of standard error, where errors still go, too: a file, as [file:]PATH, or journald:NAME or syslog:NAME"},
 			&cli.StringFlag{Name: "log-format", Value: "text", Usage: "format of the log: text or json"},
 			&cli.StringFlag{Name: "log-level", Value: self.logLevel(), Usage: "what is logged at least: error, warning or debug"},
 			&cli.BoolFlag{Name: "debug", Usage: "log each step and how long it took, as --log-level debug does"},
