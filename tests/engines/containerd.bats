@@ -339,11 +339,15 @@ two_processes() { [ "$(ctr_ task ps "$ID" | grep -c '^[0-9]')" -eq 2 ]; }
 
 @test "containerd: task metrics has memory and processes" {
 	detached --memory-limit $((64 << 20)) -- sleep 600
-	run ctr_ task metrics "$ID"
+	run ctr_ task metrics --format json "$ID"
 	ended 0
-	said "$ID"
-	[[ $output =~ pids\.current\ +1 || $output =~ \"?current\"?:\ *\"?1 ]]
-	[[ $output =~ memory\.(usage_in_bytes|usage|current)\ +[1-9] || $output =~ usage ]]
+	# On v1 what is used is beside its limit, on v2 both are numbers of the memory.
+	run jq -r '.pids.current, (.memory | if (.usage | type) == "object" then .usage.limit, .usage.usage > 0 else .usage_limit, .usage > 0 end),
+		(.cpu | (.usage.total // .usage_usec) > 0)' <<<"$output"
+	shows "1
+$((64 << 20))
+true
+true"
 }
 
 # exec_in [OPTION...] -- COMMAND...: a further process of the task.
