@@ -119,10 +119,10 @@ as_root() {
   timeout --foreground -k 2 "$CLIENT_LIMIT" podman $ROOT_OPTIONS "$@"
 }
 
-# The same as a user who has nothing but subordinate ids.
+# The same as a user who has nothing but subordinate ids, in a folder that she may write to.
 as_user() {
   (
-    cd /
+    cd "$D/home" || exit
     [ -z "$USER_GROUP" ] || echo 0 >"$USER_GROUP/cgroup.procs"
     setpriv --reuid "$LOGIN" --regid "$LOGIN" --init-groups --inh-caps=-all env -i HOME="$D/home" XDG_RUNTIME_DIR="$USER_RUN" PATH="$PATH" \
       ${USER_GROUP:+DBUS_SESSION_BUS_ADDRESS="unix:path=$USER_RUN/bus"} \

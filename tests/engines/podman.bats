@@ -139,6 +139,14 @@ namespaces_of_others() {
 	shows "sleep 100 $(readlink "/proc/$($DOES inspect -f '{{.State.Pid}}' "$first")/ns/net")"
 }
 
+# namespaces_of_the_host KIND...: as in /proc/PID/ns.
+namespaces_of_the_host() {
+	local kind kinds=$* flags=()
+	for kind; do flags+=("--${kind/net/network}=host"); done
+	OPTIONS=$LIMITS run box --rm "${flags[@]}" box:1 sh -c "cd /proc/self/ns && for kind in $kinds; do readlink \$kind; done"
+	shows "$(cd /proc/self/ns && for kind; do readlink "$kind"; done)"
+}
+
 one_of_many() {
 	NAME=$NAME-$1
 	box --rm box:1 sh -c "sleep 0.2; exit $1"
@@ -207,6 +215,33 @@ limit() {
 	limit_of "$group" "$@"
 }
 
+the_memory_limit() {
+	local folder=$D
+	box -d --memory 16m box:1 sh -c 'dd if=/dev/zero of=/dev/null bs=64M count=1; code=$?; until [ -e /go ]; do sleep 0.05; done; exit $code' >/dev/null
+	[ "$DRIVER" = cgroupfs ] || hold_scope
+	$DOES exec "$NAME" touch /go
+	[ "$($DOES wait "$NAME")" = 137 ]
+	# Debian 12's conmon writes that down in the folder that Podman was called from, where Podman does not look.
+	[ "$DOES" = as_root ] || folder=$D/home
+	[ -e "$folder/oom" ] || inspects '{{.State.OOMKilled}}' true
+	[ "$DRIVER" = cgroupfs ] || kill "$HOLDER" 2>/dev/null || true
+}
+
+# hold_scope: keeps the cgroup of the container beyond its end, with a process, HOLDER. Debian 12's conmon watches memory.events up to
+# the first change that is no kill, and looks there once more when the container has ended: systemd would have removed the scope.
+hold_scope() {
+	local group
+	group=$(sed -n 's/^0:://p' "/proc/$($DOES inspect -f '{{.State.Pid}}' "$NAME")/cgroup")
+	sleep infinity 3>&- &
+	HOLDER=$!
+	echo "$HOLDER" >"/sys/fs/cgroup$group/cgroup.procs"
+}
+
+the_pids_limit() {
+	run box --rm --pids-limit 8 box:1 sh -c 'for i in $(seq 20); do sleep 1 & done'
+	said "can't fork"
+}
+
 # What Podman knows of crun is the name of the program.
 installed_as_crun() {
 	use_crun
@@ -240,39 +275,12 @@ installed_as_crun() {
 
 @test "podman: installed under the name crun" { installed_as_crun; }
 
-@test "podman: namespaces of the host" {
-	run as_root run --rm --name "$NAME" $LIMITS --cgroup-parent "$PARENT" --network host --pid host --ipc host --uts host box:1 \
-		sh -c 'for kind in pid net ipc uts; do readlink /proc/self/ns/$kind; done'
-	shows "$(readlink /proc/self/ns/{pid,net,ipc,uts})"
-}
-
+@test "podman: namespaces of the host" { namespaces_of_the_host pid net ipc uts; }
 @test "podman: pause and unpause" { pause_and_unpause; }
 @test "podman: stats, and an update of limits" { stats_and_update; }
 
-@test "podman: --memory is in force, and seen when it kills" {
-	box -d --memory 16m box:1 sh -c 'dd if=/dev/zero of=/dev/null bs=64M count=1; code=$?; until [ -e /go ]; do sleep 0.05; done; exit $code' >/dev/null
-	[ "$DRIVER" = cgroupfs ] || hold_scope
-	as_root exec "$NAME" touch /go
-	[ "$(as_root wait "$NAME")" = 137 ]
-	# Debian 12's conmon writes that down in the folder that Podman was called from, where Podman does not look.
-	[ -e "$D/oom" ] || inspects '{{.State.OOMKilled}}' true
-	[ "$DRIVER" = cgroupfs ] || kill "$HOLDER" 2>/dev/null || true
-}
-
-# hold_scope: keeps the cgroup of the container beyond its end, with a process, HOLDER. Debian 12's conmon watches memory.events up to
-# the first change that is no kill, and looks there once more when the container has ended: systemd would have removed the scope.
-hold_scope() {
-	local group
-	group=$(sed -n 's/^0:://p' "/proc/$(as_root inspect -f '{{.State.Pid}}' "$NAME")/cgroup")
-	sleep infinity 3>&- &
-	HOLDER=$!
-	echo "$HOLDER" >"/sys/fs/cgroup$group/cgroup.procs"
-}
-
-@test "podman: --pids-limit refuses the fork that is one too many" {
-	run box --rm --pids-limit 8 box:1 sh -c 'for i in $(seq 20); do sleep 1 & done'
-	said "can't fork"
-}
+@test "podman: --memory is in force, and seen when it kills" { the_memory_limit; }
+@test "podman: --pids-limit refuses the fork that is one too many" { the_pids_limit; }
 
 @test "podman: its service killed with -9: the containers run on, and are found again" {
 	serve
@@ -349,11 +357,17 @@ remote() {
 @test "podman: rootless: --read-only, --tmpfs, a volume" { mounts_and_roots; }
 @test "podman: rootless: users, capabilities, no new privileges, seccomp" { users_and_privileges; }
 @test "podman: rootless: namespaces of another container" { namespaces_of_others; }
-@test "podman: rootless: ten containers at once" { at_once 10 one_of_many; }
+@test "podman: rootless: twenty containers at once" { at_once 20 one_of_many; }
 @test "podman: rootless: a health check" { a_health_check; }
 @test "podman: rootless: conmon killed with -9" { a_dead_conmon; }
 
 @test "podman: rootless: installed under the name crun" { installed_as_crun; }
+@test "podman: rootless: namespaces of the host" { namespaces_of_the_host pid net uts; }
+
+@test "podman: rootless: the host's ipc namespace" {
+	[ -d /dev/mqueue ] || skip "Podman binds the host's /dev/mqueue for users, which this host lacks"
+	namespaces_of_the_host net ipc
+}
 
 @test "podman: rootless: root in the container is the user, and others are the user's subordinate ids" {
 	run box --rm box:1 cat /proc/self/uid_map
@@ -401,6 +415,16 @@ used_cpu() {
 @test "podman: rootless: stats, and an update of limits" {
 	delegate memory cpu pids
 	stats_and_update
+}
+
+@test "podman: rootless: --memory is in force, and seen when it kills" {
+	delegate memory
+	the_memory_limit
+}
+
+@test "podman: rootless: --pids-limit refuses the fork that is one too many" {
+	delegate pids
+	the_pids_limit
 }
 
 counted_to() { [ "$($DOES logs "$1" | tail -n 1)" -ge "$2" ]; }
