@@ -117,14 +117,16 @@ func (l serviceLog) Fire(e *logrus.Entry) error {
 // logError writes err to standard error and, where there is one, as the last
 // line of the log.
 func logError(err error) {
-	fmt.Fprintf(os.Stderr, "%s: %v\n", self, err)
+	text := errdefs.Printable(err.Error())
+	fmt.Fprintf(os.Stderr, "%s: %s\n", self, text)
 	if logging {
-		logrus.Error(err.Error())
+		logrus.Error(text)
 	}
 }
 
 // warn logs what is worth saying but no error.
 func warn(text string) {
+	text = errdefs.Printable(text)
 	switch {
 	case !logrus.IsLevelEnabled(logrus.WarnLevel):
 	case logging:
@@ -143,7 +145,7 @@ func warnInLog(text string) {
 }
 
 // explain logs what explains what the program gets.
-func explain(text string) { logrus.Debug(text) }
+func explain(text string) { logrus.Debug(errdefs.Printable(text)) }
 
 // trace returns what logs the steps of a command, where that is asked for.
 func trace() func(string, time.Duration) {

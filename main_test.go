@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -324,6 +325,47 @@ func TestLog(t *testing.T) {
 	}
 	if want := []string{"warning: worth saying", `error: a "cause"`}; !slices.Equal(got, want) {
 		t.Errorf("logged %q, want %q", got, want)
+	}
+}
+
+// TestControlCharacters is about names that the container has chosen.
+func TestControlCharacters(t *testing.T) {
+	path := logTo(t, "--log-format", "json", "--debug")
+	stderr, err := os.Create(filepath.Join(t.TempDir(), "stderr"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stderr.Close()
+	defer func(old *os.File) { os.Stderr = old }(os.Stderr)
+	os.Stderr = stderr
+	before, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const text, want = "a\x1b[2J\rb\nc\u009b", `a\x1b[2J\x0db c\u009b`
+	explain(text)
+	warn(text)
+	logError(fmt.Errorf("wrapped: %w", errors.New(text)))
+	logging = false
+	warn(text)
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for line := range bytes.Lines(data[len(before):]) {
+		var entry struct{ Msg string }
+		if err := json.Unmarshal(line, &entry); err != nil {
+			t.Errorf("%s: %v", line, err)
+		}
+		got = append(got, entry.Msg)
+	}
+	if want := []string{want, want, "wrapped: " + want}; !slices.Equal(got, want) {
+		t.Errorf("logged %q, want %q", got, want)
+	}
+	data, err = os.ReadFile(stderr.Name())
+	if want := "rung: wrapped: " + want + "\nrung: warning: " + want + "\n"; err != nil || string(data) != want {
+		t.Errorf("printed %q, %v, want %q", data, err, want)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"strings"
 	"syscall"
+	"unicode/utf8"
 )
 
 // Error says what failed. Every part but Err may be empty.
@@ -51,7 +52,44 @@ func (e *Error) Error() string {
 	if e.Hint != "" {
 		b.WriteString(" (hint: " + e.Hint + ")")
 	}
-	return strings.ReplaceAll(b.String(), "\n", " ")
+	return Printable(b.String())
+}
+
+// Printable returns text as one line that does nothing to the terminal that it is
+// shown on. Names of files, and what other programs have said, are the container's
+// to choose: line feeds become blanks, and the other control characters, of ASCII
+// and of ISO 6429's C1 (U+0080 to U+009F), and bytes that are not UTF-8, become
+// visible: \x1b, \u009b, \xff.
+func Printable(text string) string {
+	var b strings.Builder
+	done := 0 // the bytes of text that are in b
+	for i, n := 0, 0; i < len(text); i += n {
+		var r rune
+		if r, n = utf8.DecodeRuneInString(text[i:]); !harmful(r, n) {
+			continue
+		}
+		b.WriteString(text[done:i])
+		const digits = "0123456789abcdef"
+		switch {
+		case r == '\n':
+			b.WriteByte(' ')
+		case n == 1:
+			b.Write([]byte{'\\', 'x', digits[text[i]>>4], digits[text[i]&15]})
+		default:
+			b.Write([]byte{'\\', 'u', '0', '0', digits[r>>4], digits[r&15]})
+		}
+		done = i + n
+	}
+	if done == 0 {
+		return text
+	}
+	b.WriteString(text[done:])
+	return b.String()
+}
+
+// harmful tells whether Printable replaces r, which is encoded in n bytes.
+func harmful(r rune, n int) bool {
+	return r < 0x20 || r >= 0x7f && r <= 0x9f || r == utf8.RuneError && n == 1
 }
 
 // Unwrap returns the cause, so that errors.Is(err, unix.ENOENT) works.

@@ -55,6 +55,26 @@ func TestLastErrors(t *testing.T) {
 	}
 }
 
+// TestLongErrors is about names that the container has made long.
+func TestLongErrors(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "dump.log")
+	long := "(00.1) Error (x.c:1): no file " + strings.Repeat("ä", maxLine) + "\n"
+	// The rest of a line is no line.
+	trick := strings.Repeat("x", maxLine) + "(00.1) Error (x.c:1): trick\n"
+	if err := os.WriteFile(path, []byte(strings.Repeat(long+trick, maxReasons+1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	got := explain(io.EOF, errors.New("CRIU was killed"), "", path).Error()
+	one := "no file " + strings.Repeat("ä", (maxReason-len("no file "))/2) + "…"
+	want := "CRIU was killed: " + strings.Join(slices.Repeat([]string{one}, maxReasons), "; ") + " (hint: CRIU's log is " + path + ")"
+	if got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	if err := explain(io.EOF, nil, strings.Repeat("x", 4096), ""); len(err.Error()) > maxReason+100 {
+		t.Errorf("last words of %d bytes", len(err.Error()))
+	}
+}
+
 func TestExplain(t *testing.T) {
 	dir := t.TempDir()
 	log := filepath.Join(dir, "dump.log")

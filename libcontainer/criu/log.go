@@ -15,6 +15,10 @@ import (
 // first of them tends to be the cause, and the others what came of it.
 const maxReasons = 4
 
+// maxReason is how much is quoted of each, in bytes: file names in them may be as
+// long as the container likes.
+const maxReason = 500
+
 // explain makes an error for people of err, which a request came to: ended is
 // how the worker ended, words the last that it wrote to its standard error, and
 // log the path of its log, or "".
@@ -41,6 +45,9 @@ func explain(err, ended error, words, log string) error {
 	case words != "":
 		reasons = []string{words}
 	}
+	for i := range reasons {
+		reasons[i] = shorten(reasons[i])
+	}
 	if len(reasons) > 0 {
 		err = fmt.Errorf("%w: %s", err, strings.Join(reasons, "; "))
 	}
@@ -62,17 +69,31 @@ func lastErrors(path string) ([]string, error) {
 	}
 	defer f.Close()
 	var found []string
-	for lines := bufio.NewReader(f); ; {
-		line, err := lines.ReadString('\n')
-		if m := errorIn(line); m != "" {
+	rest := false // what comes next is the rest of a line
+	for lines := bufio.NewReaderSize(f, maxLine); ; {
+		line, more, err := lines.ReadLine()
+		if err != nil {
+			return found, nil
+		}
+		if m := errorIn(string(line)); m != "" && !rest {
 			if found = append(found, m); len(found) > maxReasons {
 				found = found[1:]
 			}
 		}
-		if err != nil {
-			return found, nil
-		}
+		rest = more
 	}
+}
+
+// maxLine is how much is looked at of a line of CRIU's log, in bytes.
+const maxLine = 4096
+
+// shorten cuts a text off after maxReason bytes, or what of them are whole
+// characters.
+func shorten(text string) string {
+	if len(text) <= maxReason {
+		return text
+	}
+	return strings.ToValidUTF8(text[:maxReason], "") + "…"
 }
 
 // errorIn returns the message of a line of a log if that is an error, without

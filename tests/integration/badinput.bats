@@ -506,3 +506,18 @@ other_version() {
 	says preserve-fds
 	[[ -n $RUNG_PEER ]] || create_fails --preserve-fds -1
 }
+
+@test "bad: control characters in names do not reach the terminal" {
+	peer_lacks "prints them"
+	local text
+	config '.mounts += [{destination: "/a\u001b[2J\rb\u009b", type: "bind", source: "/nonexistent\u001b]0;x\u0007", options: ["bind"]}]'
+	run_fails
+	says '/nonexistent\x1b]0;x\x07' '/a\x1b[2J\x0db\u009b'
+	text=$(<"$err_file")
+	config 'del(.mounts[-1])'
+	program $'/bin/\e[31mno'
+	run_fails
+	says '\x1b[31mno'
+	text+=$(<"$err_file")
+	lacks "$text" $'\e' $'\r' $'\a' $'\u009b'
+}
