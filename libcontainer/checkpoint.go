@@ -45,8 +45,9 @@ type CRIUOptions struct {
 // options are o for a container with these annotations. What is in a network
 // namespace is always left to the engine.
 func (o *CRIUOptions) options(annotations map[string]string) criu.Options {
+	config, annotated := criu.ConfigFile(annotations)
 	return criu.Options{
-		ImageDir: o.ImagePath, WorkDir: o.WorkPath, ConfigFile: criu.ConfigFile(annotations),
+		ImageDir: o.ImagePath, WorkDir: o.WorkPath, ConfigFile: config, ConfigAnnotated: annotated,
 		ManageCgroups: o.ManageCgroups, NetworkLock: o.NetworkLock, TCPClose: o.TCPClose, EmptyNetwork: true,
 		TCPEstablished: o.TCPEstablished, ExtUnixSk: o.ExtUnixSk, ShellJob: o.ShellJob, FileLocks: o.FileLocks,
 		AutoDedup: o.AutoDedup, LazyPages: o.LazyPages,

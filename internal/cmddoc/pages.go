@@ -83,7 +83,8 @@ A --pre-dump takes long and stops the container for a moment only; the checkpoin
 save. Both the checkpoint and the restore need --manage-cgroups-mode ignore if CRIU is to leave cgroups alone.
 
 Options of CRIU that rung has no flag for are read from the file that the annotation org.criu.config of config.json names, or else from
-/etc/criu/rung.conf or, where that is missing, /etc/criu/runc.conf; they override rung's.`,
+/etc/criu/rung.conf or, where that is missing, /etc/criu/runc.conf; they override rung's. A file that the annotation names must be
+root's or the caller's, and no others may write to it: its options can name programs for CRIU to run.`,
 		examples: []example{
 			{"Save a container, and let it go on from there:", "rung checkpoint --image-path /var/tmp/web web\nrung restore --detach --bundle /bundles/web --image-path /var/tmp/web web"},
 			{"Save most of it beforehand, and stop it for as short as possible:", "rung checkpoint --pre-dump --image-path /var/tmp/first web\nrung checkpoint --parent-path ../first --image-path /var/tmp/last web"},

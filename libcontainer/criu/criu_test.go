@@ -109,10 +109,72 @@ func TestConfigFile(t *testing.T) {
 		{map[string]string{"org.criu.config": "/x"}, "/x"},
 		{map[string]string{"org.criu.config": ""}, ""},
 	} {
-		if got := ConfigFile(c.annotations); got != c.want {
-			t.Errorf("%v: %q, want %q", c.annotations, got, c.want)
+		if got, annotated := ConfigFile(c.annotations); got != c.want || !annotated {
+			t.Errorf("%v: %q, %v, want %q", c.annotations, got, annotated, c.want)
 		}
 	}
+	if got, annotated := ConfigFile(nil); !strings.HasPrefix(got, "/etc/criu/") || annotated {
+		t.Errorf("without the annotation: %q, %v", got, annotated)
+	}
+}
+
+// TestOpenConfig is about who could have written the options.
+func TestOpenConfig(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "criu.conf")
+	if f, err := openConfig(path); f != nil || err != nil {
+		t.Errorf("no file: %v, %v", f, err)
+	}
+	if err := os.WriteFile(path, []byte("tcp-close\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	f, err := openConfig(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	// CRIU gets this very file, whatever is done to its path.
+	opts, err := (&Options{ConfigFile: path, ConfigAnnotated: true}).fill(&folders{images: f, config: f})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if text, err := os.ReadFile(opts.GetConfigFile()); err != nil || string(text) != "tcp-close\n" {
+		t.Errorf("%s has %q, %v", opts.GetConfigFile(), text, err)
+	}
+	refused := func(what, why string) {
+		t.Helper()
+		if f, err := openConfig(path); err == nil || !strings.Contains(err.Error(), why) || !strings.Contains(err.Error(), "(annotations.org.criu.config)") {
+			t.Errorf("%s: %v, %v", what, f, err)
+		}
+	}
+	for _, mode := range []os.FileMode{0o666, 0o602, 0o620} {
+		if err := os.WriteFile(path, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(path, mode); err != nil {
+			t.Fatal(err)
+		}
+		refused(mode.String(), "others may write to it")
+	}
+	if os.Geteuid() == 0 {
+		if err := errors.Join(os.Chmod(path, 0o600), os.Chown(path, 1000, 0)); err != nil {
+			t.Fatal(err)
+		}
+		refused("another user's", "it belongs to user 1000")
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	refused("a fifo", "not a regular file")
+	if err := errors.Join(os.Remove(path), os.Symlink(path, path)); err != nil {
+		t.Fatal(err)
+	}
+	refused("a link to itself", "too many levels")
 }
 
 func TestPipes(t *testing.T) {

@@ -24,6 +24,9 @@ type Options struct {
 	WorkDir string
 	// ConfigFile is a file with options of CRIU that override these, or "".
 	ConfigFile string
+	// ConfigAnnotated says that an annotation named ConfigFile. It then must be
+	// one that root or the caller wrote.
+	ConfigAnnotated bool
 	// ManageCgroups is what CRIU does with cgroups: soft, full, strict, ignore
 	// or "", which is soft.
 	ManageCgroups string
@@ -42,10 +45,12 @@ type Options struct {
 // logLevel is CRIU's for messages about each step.
 const logLevel = 4
 
-// folders are the open folders of a request. CRIU opens them anew by their
-// numbers in this process, so they have to stay open until it is done.
+// folders are the open folders of a request, and a file with options. CRIU opens
+// them anew by their numbers in this process, so they have to stay open until it
+// is done.
 type folders struct {
 	images, work *os.File
+	config       *os.File // only if it was named by an annotation
 	// log is the path of CRIU's log.
 	log string
 }
@@ -63,6 +68,12 @@ func (o *Options) open(logName string, make bool) (*folders, error) {
 		if f.work, err = openFolder(o.WorkDir, true); err != nil {
 			f.close()
 			return nil, errdefs.Doing(err, "open CRIU's work folder (--work-path)")
+		}
+	}
+	if o.ConfigAnnotated && o.ConfigFile != "" {
+		if f.config, err = openConfig(o.ConfigFile); err != nil {
+			f.close()
+			return nil, err
 		}
 	}
 	if abs, err := filepath.Abs(f.log); err == nil {
@@ -92,7 +103,7 @@ func openFolder(path string, make bool) (*os.File, error) {
 }
 
 func (f *folders) close() {
-	for _, file := range []*os.File{f.images, f.work} {
+	for _, file := range []*os.File{f.images, f.work, f.config} {
 		if file != nil {
 			file.Close()
 		}
@@ -134,7 +145,11 @@ func (o *Options) fill(f *folders) (*rpc.CriuOpts, error) {
 	if o.EmptyNetwork {
 		opts.EmptyNs = ptr(uint32(unix.CLONE_NEWNET))
 	}
-	if o.ConfigFile != "" {
+	switch {
+	case f.config != nil:
+		// Not the path: another file may be there by now.
+		opts.ConfigFile = ptr(fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), f.config.Fd()))
+	case o.ConfigFile != "" && !o.ConfigAnnotated:
 		opts.ConfigFile = ptr(o.ConfigFile)
 	}
 	return opts, nil
@@ -220,23 +235,6 @@ func (n Namespace) external() (key string, since Version) {
 		return pidKey, externalPID
 	}
 	return "", 0
-}
-
-// ConfigAnnotation is the annotation that names a file with options of CRIU.
-const ConfigAnnotation = "org.criu.config"
-
-// ConfigFile returns the file with options that CRIU is to be given: what the
-// annotation org.criu.config names, nothing where that is empty, and by default
-// rung's or else runc's, which engines write (Podman: /etc/criu/runc.conf).
-func ConfigFile(annotations map[string]string) string {
-	if path, ok := annotations[ConfigAnnotation]; ok {
-		return path
-	}
-	const own, others = "/etc/criu/rung.conf", "/etc/criu/runc.conf"
-	if _, err := os.Stat(own); err == nil {
-		return own
-	}
-	return others
 }
 
 // Pipes returns the names of those of the files that are pipes, "" for the

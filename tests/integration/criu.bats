@@ -289,18 +289,42 @@ asked() { contains "$(<"$FAKE_CRIU_REQUEST")" "$@"; }
 	says "--empty-ns"
 }
 
+# criu_config TEXT: the annotation org.criu.config names a file with these options.
+criu_config() {
+	echo "$1" >"$WORK/criu.conf"
+	config '.annotations["org.criu.config"] = $f' --arg f "$WORK/criu.conf"
+}
+
 @test "checkpoint, restore: the annotation org.criu.config names the file with CRIU's options, or none" {
-	config '.annotations["org.criu.config"] = "/etc/criu/one.conf"'
+	criu_config one-option
 	saved
-	asked 'type: "DUMP"' 'config_file: "/etc/criu/one.conf"'
-	config '.annotations["org.criu.config"] = "/etc/criu/other.conf"'
+	asked 'type: "DUMP"' "the config file has: one-option"
+	criu_config another
 	restore
-	asked 'type: "RESTORE"' 'config_file: "/etc/criu/other.conf"'
+	asked 'type: "RESTORE"' "the config file has: another"
+	rung delete --force "$CT"
+	rm "$WORK/criu.conf"
+	restore
+	lacks "$(<"$FAKE_CRIU_REQUEST")" config_file
 	rung delete --force "$CT"
 	config '.annotations["org.criu.config"] = ""'
 	restore
 	lacks "$(<"$FAKE_CRIU_REQUEST")" config_file
 	rung delete --force "$CT"
+}
+
+@test "checkpoint, restore: a file with CRIU's options that others may write is refused" {
+	criu_config "action-script /bin/true"
+	chmod 666 "$WORK/criu.conf"
+	started
+	checkpoint_fails
+	says annotations.org.criu.config "others may write to it" "$WORK/criu.conf"
+	still_there
+	chmod 644 "$WORK/criu.conf"
+	rung checkpoint --image-path "$IMAGES" "$CT"
+	chown 1000 "$WORK/criu.conf"
+	restore_fails
+	says annotations.org.criu.config "belongs to user 1000"
 }
 
 @test "restore: in the foreground, it has the exit status of the program" {

@@ -61,7 +61,11 @@ func serveAsCRIU(args []string) error {
 		}})
 	}
 	if path := os.Getenv("FAKE_CRIU_REQUEST"); path != "" {
-		if err := os.WriteFile(path, []byte(req.String()+"\n"), 0o644); err != nil {
+		text := req.String() + "\n"
+		if config, err := os.ReadFile(req.GetOpts().GetConfigFile()); err == nil {
+			text += "the config file has: " + string(config)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 			return err
 		}
 	}
