@@ -287,6 +287,8 @@ limits() {
 		TimeoutStopSec never
 		PIDs [uint32 1]
 		Slice 'system.slice'
+		Wants ['rung-test-other.service']
+		FailureAction 'reboot'
 		NoSuchProperty true
 		CollectMode 'sometimes'
 	END

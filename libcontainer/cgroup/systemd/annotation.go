@@ -14,10 +14,23 @@ import (
 // AnnotationPrefix begins the keys of annotations that set a property.
 const AnnotationPrefix = "org.systemd.property."
 
-// reserved are the properties by which rung finds the container again, and
-// which processes are in the scope. To set them would have the container
-// in a cgroup that no record names, or processes of the host in it.
-var reserved = []string{"ControlGroup", "Delegate", "PIDFDs", "PIDs", "Slice"}
+// The properties that FromAnnotations refuses.
+var (
+	// reserved are those by which rung finds the container again, and which
+	// processes are in the scope. To set them would have the container in a
+	// cgroup that no record names, or processes of the host in it.
+	reserved = []string{"ControlGroup", "Delegate", "PIDFDs", "PIDs", "Slice"}
+	// acting are those by which a scope that starts or ends has systemd start,
+	// stop or reload other units (systemd.unit(5)). What systemd does not take
+	// for a transient unit today, as Triggers, is among them. Left are those by
+	// which others act on the scope, as PartOf, or that order, as After.
+	acting = []string{"BindsTo", "Conflicts", "JoinsNamespaceOf", "OnFailure", "OnSuccess", "PropagatesReloadTo", "PropagatesStopTo",
+		"Requires", "RequiresMountsFor", "RequiresOverridable", "Requisite", "RequisiteOverridable", "TriggeredBy", "Triggers",
+		"Upholds", "Wants", "WantsMountsFor"}
+	// rebooting are those by which the end of the scope reboots the host, or
+	// switches it off (systemd.unit(5), "FailureAction=").
+	rebooting = []string{"FailureAction", "JobTimeoutAction", "StartLimitAction", "SuccessAction"}
+)
 
 // FromAnnotations returns the properties that annotations of config.json ask
 // for, in order of their names: "org.systemd.property.NAME" with a value in the
@@ -45,8 +58,13 @@ func fromAnnotation(name, text string) (Property, error) {
 	if !isPropertyName(name) {
 		return Property{}, errors.New(strconv.Quote(name) + " is not the name of a property")
 	}
-	if slices.Contains(reserved, name) {
+	switch {
+	case slices.Contains(reserved, name):
 		return Property{}, errors.New(name + " is for rung to set")
+	case slices.Contains(acting, name):
+		return Property{}, errors.New(name + " is refused: it would have systemd start, stop or reload other units of the host")
+	case slices.Contains(rebooting, name):
+		return Property{}, errors.New(name + " is refused: it would have systemd reboot the host, or switch it off")
 	}
 	value, err := ParseValue(text)
 	if err != nil {

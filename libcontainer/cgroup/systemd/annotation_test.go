@@ -39,6 +39,14 @@ func TestFromAnnotations(t *testing.T) {
 		{"PIDs", "[uint32 1]", "", "is for rung to set"},
 		{"Slice", "'x.slice'", "", "is for rung to set"},
 		{"Delegate", "false", "", "is for rung to set"},
+		{"Wants", "['evil.service']", "", "Wants is refused: it would have systemd start, stop or reload other units"},
+		{"FailureAction", "'reboot'", "", "FailureAction is refused: it would have systemd reboot the host"},
+		{"Before", "['a.service']", "Before", strs("a.service")},
+		{"PartOf", "['a.target']", "PartOf", strs("a.target")},
+		{"StopPropagatedFrom", "['a.target']", "StopPropagatedFrom", strs("a.target")},
+		{"Description", "'text'", "Description", "text"},
+		{"DefaultDependencies", "false", "DefaultDependencies", false},
+		{"KillMode", "'mixed'", "KillMode", "mixed"},
 		{"CollectMode", "inactive", "", "not a value"},
 		{"CollectMode", "'inactive", "", "no quote at its end"},
 		{"CollectMode", "'inactive' x", "", "follows the value"},
@@ -61,6 +69,22 @@ func TestFromAnnotations(t *testing.T) {
 		}
 		if want := []Property{{c.name, c.want}}; err != nil || !reflect.DeepEqual(props, want) {
 			t.Errorf("%s=%s: got %v, %v; want %v", c.key, c.text, props, err, want)
+		}
+	}
+}
+
+// TestRefused has all that systemd.unit(5) lists of what one unit does to others,
+// and to the host.
+func TestRefused(t *testing.T) {
+	for _, name := range []string{
+		"Wants", "Requires", "Requisite", "BindsTo", "Upholds", "Conflicts", "OnFailure", "OnSuccess", "PropagatesReloadTo", "PropagatesStopTo",
+		"JoinsNamespaceOf", "RequiresMountsFor", "WantsMountsFor", "Triggers", "TriggeredBy", "RequiresOverridable", "RequisiteOverridable",
+		"FailureAction", "SuccessAction", "StartLimitAction", "JobTimeoutAction",
+	} {
+		for _, text := range []string{"['a.service']", "'reboot'", "@as []"} {
+			if props, err := FromAnnotations(map[string]string{AnnotationPrefix + name: text}); err == nil || !strings.Contains(err.Error(), name+" is refused") {
+				t.Errorf("%s=%s: got %v, %v", name, text, props, err)
+			}
 		}
 	}
 }
