@@ -51,7 +51,7 @@ func (r *Rootfs) bindTree(e *entry, fd int) error {
 			return e.fail(".options", err)
 		}
 	}
-	return nil
+	return r.noteView(e, t, fd)
 }
 
 // openSource returns a detached copy of the mounts that e shows.

@@ -102,6 +102,9 @@ func (r *Rootfs) cgroup1(e *entry) error {
 	if err := r.attach(e, fd, t); err != nil {
 		return err
 	}
+	if err := r.noteView(e, t, fd); err != nil {
+		return err
+	}
 	readonly := e.opt.Set & unix.MOUNT_ATTR_RDONLY
 	for i := range r.o.Cgroup.Mountpoints {
 		h := &r.o.Cgroup.Mountpoints[i]

@@ -87,9 +87,11 @@ func (r *Rootfs) place(e *entry, fs filesystem, fd int, t target, attached bool)
 		}
 	}
 	if e.processView() {
-		return r.verify(e, fd, t.real)
+		if err := r.verify(e, fd, t.real); err != nil {
+			return err
+		}
 	}
-	return nil
+	return r.noteView(e, t, fd)
 }
 
 // settle ends the work on the new mount fd: it is closed, or kept for Finish

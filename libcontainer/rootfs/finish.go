@@ -31,6 +31,9 @@ func (r *Rootfs) Finish() error {
 	if !r.newNamespace {
 		return refuseMasks(r.o.Spec.Linux)
 	}
+	if err := r.addHookViews(); err != nil {
+		return errdefs.Doing(err, "look for what hooks have mounted")
+	}
 	for i, p := range r.o.Spec.Linux.ReadonlyPaths {
 		if err := r.readonlyPath(p); err != nil {
 			return errField(err, "make "+p+" read-only", "linux.readonlyPaths["+strconv.Itoa(i)+"]")
@@ -72,42 +75,31 @@ func refuseMasks(l *specs.Linux) error {
 	return errdefs.Field(field, "needs a mount namespace").WithHint(`add {"type": "mount"} to linux.namespaces`)
 }
 
-// openPath opens p, a path in the container. It returns -1 where there is
-// nothing.
-func (r *Rootfs) openPath(p string) (int, error) {
-	fd, err := openat2(r.fd, path.Clean("/"+p), unix.O_PATH, inRoot)
-	if err == unix.ENOENT || err == unix.ENOTDIR {
-		return -1, nil
-	}
-	return fd, err
-}
-
 // readonlyPath makes what is at p read-only by mounting it, with all mounts
 // below it, onto itself.
 func (r *Rootfs) readonlyPath(p string) error {
-	fd, err := r.openPath(p)
-	if err != nil || fd < 0 {
-		return err
-	}
-	defer unix.Close(fd)
-	tree, err := unix.OpenTree(fd, "", unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_EMPTY_PATH|unix.AT_RECURSIVE)
-	if err != nil {
-		return err
-	}
-	defer unix.Close(tree)
-	// All other attributes stay as they are.
-	err = r.setattr(tree, unix.MOUNT_ATTR_RDONLY, 0)
-	if err != nil && err != unix.ENOSYS {
-		return err
-	}
-	late := err == unix.ENOSYS
-	if err := moveOnto(tree, fd); err != nil {
-		return err
-	}
-	if late {
-		return r.remountAttr(tree, unix.MOUNT_ATTR_RDONLY, 0)
-	}
-	return nil
+	return r.atPath(p, func(fd int) error {
+		tree, err := unix.OpenTree(fd, "", unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_EMPTY_PATH|unix.AT_RECURSIVE)
+		if err != nil {
+			return err
+		}
+		defer unix.Close(tree)
+		// All other attributes stay as they are.
+		err = r.setattr(tree, unix.MOUNT_ATTR_RDONLY, 0)
+		if err != nil && err != unix.ENOSYS {
+			return err
+		}
+		late := err == unix.ENOSYS
+		if err := moveOnto(tree, fd); err != nil {
+			return err
+		}
+		if late {
+			if err := r.remountAttr(tree, unix.MOUNT_ATTR_RDONLY, 0); err != nil {
+				return err
+			}
+		}
+		return r.coverView(p, fd, tree)
+	})
 }
 
 // masks are the two things that can be mounted over a masked path. Each is
@@ -154,19 +146,16 @@ func maskedBefore(before []string, p string) bool {
 
 // maskPath hides what is at p. A path where nothing is needs no mask.
 func (r *Rootfs) maskPath(m *masks, p string) error {
-	fd, err := r.openPath(p)
-	if err != nil || fd < 0 {
-		return err
-	}
-	defer unix.Close(fd)
-	file, err := isFile(fd)
-	if err != nil {
-		return err
-	}
-	if file {
-		return r.maskFile(m, fd)
-	}
-	return r.maskFolder(m, fd)
+	return r.atPath(p, func(fd int) error {
+		file, err := isFile(fd)
+		if err != nil {
+			return err
+		}
+		if file {
+			return r.maskFile(m, fd)
+		}
+		return r.maskFolder(m, fd)
+	})
 }
 
 // maskFile mounts /dev/null over the file fd.

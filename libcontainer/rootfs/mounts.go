@@ -135,6 +135,10 @@ func (r *Rootfs) target(e *entry, file func() (bool, error)) (target, error) {
 		unix.Close(fd)
 		return target{}, e.fail(".destination", errors.New("leads to the root itself, which cannot be mounted over"))
 	}
+	if err := e.exactPlace(real); err != nil {
+		unix.Close(fd)
+		return target{}, err
+	}
 	return target{fd, real, created}, nil
 }
 

@@ -38,6 +38,17 @@ func (r *Rootfs) ordinaryFolder(e *entry) error {
 	return e.fail(".destination", err)
 }
 
+// exactPlace makes sure that a procfs or sysfs for a folder of the root, such as
+// /proc, is mounted on that and on nothing that a symlink leads to. ordinaryFolder
+// has seen none, but one may have come since. real is where the descriptor is that
+// is mounted onto.
+func (e *entry) exactPlace(real string) error {
+	if !e.processView() || strings.LastIndexByte(e.dest, '/') > 0 || real == e.dest {
+		return nil
+	}
+	return e.fail(".destination", errors.New("was exchanged for a symlink to "+real))
+}
+
 // verify makes sure that the mount fd is what the path real, in the
 // container, now leads to. It fails if the folder was moved while the mount
 // was put on it (CVE-2019-19921).

@@ -17,14 +17,25 @@ import (
 // two paths, which it exchanges without end.
 const racePair = "RUNG_TEST_RACE_PAIR"
 
+// raceOnce is set if it exchanges them once for each byte that it reads.
+const raceOnce = "RUNG_TEST_RACE_ONCE"
+
 // race exchanges two paths until it is killed.
 func race(pair string) {
 	a, b, _ := strings.Cut(pair, " ")
-	fmt.Println("ready")
-	for {
+	once := os.Getenv(raceOnce) != ""
+	for fmt.Println("ready"); ; {
+		if once {
+			if _, err := os.Stdin.Read(make([]byte, 1)); err != nil {
+				os.Exit(0)
+			}
+		}
 		if err := unix.Renameat2(unix.AT_FDCWD, a, unix.AT_FDCWD, b, unix.RENAME_EXCHANGE); err != nil && err != unix.EBUSY {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
+		}
+		if once {
+			fmt.Println("done")
 		}
 	}
 }
@@ -46,6 +57,37 @@ func startRace(t *testing.T, a, b string) {
 	})
 	_, err = out.Read(make([]byte, 16))
 	must(t, err)
+}
+
+// exchanger starts an attacker that exchanges two paths each time that the returned
+// function is called.
+func exchanger(t *testing.T, a, b string) func() {
+	t.Helper()
+	cmd := exec.Command("/proc/self/exe")
+	cmd.Env = []string{racePair + "=" + a + " " + b, raceOnce + "=1"}
+	cmd.Stderr = os.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNS, Pdeathsig: syscall.SIGKILL}
+	in, err := cmd.StdinPipe()
+	must(t, err)
+	out, err := cmd.StdoutPipe()
+	must(t, err)
+	must(t, cmd.Start())
+	t.Cleanup(func() {
+		in.Close()
+		must(t, cmd.Wait())
+	})
+	heard := func() {
+		t.Helper()
+		_, err := out.Read(make([]byte, 16))
+		must(t, err)
+	}
+	heard()
+	return func() {
+		t.Helper()
+		_, err := in.Write([]byte("x"))
+		must(t, err)
+		heard()
+	}
 }
 
 // Each race is run for raceFor, with a new container every time, and on a slow

@@ -124,6 +124,8 @@ type Rootfs struct {
 	// frozen are mounts that Finish makes read-only, because something had
 	// to be written to them first.
 	frozen []frozen
+	// views are the mounts at /proc and /sys.
+	views []view
 	// copied is the memory, in bytes, that tmpcopyup has taken.
 	copied int64
 	// noSetattr is true once the kernel has said that it has no
@@ -219,6 +221,7 @@ func (r *Rootfs) Close() error {
 		unix.Close(f.fd)
 	}
 	r.frozen = nil
+	r.dropViews(func(view) bool { return true })
 	for _, fd := range []*int{&r.fd, &r.proc} {
 		if *fd >= 0 {
 			unix.Close(*fd)

@@ -292,6 +292,32 @@ make_victim() {
 	! is_gone "$background" || fail "the attacker has ended: $(<"$background_out")"
 }
 
+@test "hostile: a /proc that comes and goes while rung works" {
+	peer_lacks "the masks of some containers"
+	local end worked=0 failed=0
+	mkdir -p "$ROOTFS/proc" "$ROOTFS/evil"
+	config '.linux.maskedPaths += ["/proc/uptime"] | .linux.readonlyPaths += ["/proc/sys"]'
+	# Its own mounts, wherever the procfs is now.
+	shell 'm=; while [ -z "$m" ]; do m=$(cat /proc/self/mountinfo || cat /evil/self/mountinfo); done 2>/dev/null; echo "$m"'
+	in_background "$HELPER" swap "$ROOTFS/proc" "$ROOTFS/evil"
+	poll grep -qx ready "$background_out"
+	end=$((SECONDS + 5))
+	while ((SECONDS < end || worked + failed < 20)); do
+		try_rung run --bundle "$BUNDLE" "$CT" >/dev/null
+		differ 124 "$status"
+		if ((status != 0)); then
+			failed=$((failed + 1))
+			continue
+		fi
+		worked=$((worked + 1))
+		matches "$out" ' /null /(proc|evil)/uptime '
+		matches "$out" ' /sys /(proc|evil)/sys ro,[^-]*- proc '
+	done
+	echo "$worked containers ran, $failed did not"
+	((worked > 0)) || fail "none was made: $err"
+	! is_gone "$background" || fail "the attacker has ended: $(<"$background_out")"
+}
+
 @test "hostile: fifos in all places that rung reads or writes" {
 	# Whoever opens one waits for its other end.
 	rm "$ROOTFS/etc/passwd"
