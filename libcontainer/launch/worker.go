@@ -120,9 +120,11 @@ func enterNamespaces(list []specs.LinuxNamespace) error {
 	return nil
 }
 
-// ofThread are the namespaces that a thread can join while others of its process
-// are elsewhere (setns(2)).
-const ofThread = unix.CLONE_NEWNS | unix.CLONE_NEWNET | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC | unix.CLONE_NEWCGROUP
+// ofThread are the namespaces that a thread joins while others of its process are
+// elsewhere (setns(2)). It could join a cgroup namespace, too; but from within, the
+// kernel lets nobody bring in a process from outside (cgroup_attach_permissions), and
+// /proc/PID/cgroup shows what the reader's namespace has.
+const ofThread = unix.CLONE_NEWNS | unix.CLONE_NEWNET | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC
 
 // enterContainer has the calling thread join those of the process of a pidfd that
 // are among flags.
