@@ -61,8 +61,8 @@ func createOptions(cmd *cli.Command) (*libcontainer.Options, error) {
 	}
 	o := &libcontainer.Options{
 		Root: cmd.String("root"), ID: args[0], Bundle: cmd.String("bundle"), Config: cmd.String("config"),
-		CrunAnnotations: self != asRunc,
-		Stdin:           os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
+		CrunAnnotations: self != asRunc, ScopePrefix: string(self), ScopeSubgroup: self.scopeSubgroup(),
+		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
 		PreserveFDs: cmd.Int("preserve-fds"), NotifySocket: os.Getenv("NOTIFY_SOCKET"),
 		NoPivot: cmd.Bool("no-pivot"), NoNewKeyring: cmd.Bool("no-new-keyring"),
 		ConsoleSocket: cmd.String("console-socket"), PidFile: cmd.String("pid-file"), PidfdSocket: cmd.String("pidfd-socket"),

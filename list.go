@@ -78,6 +78,7 @@ func containerInfos(root string, ids []string) []*libcontainer.Info {
 			continue
 		}
 		info.Owner = ownerName(info.Owner)
+		info.SystemdScope = "" // crun has it in state alone
 		infos = append(infos, info)
 	}
 	return infos

@@ -132,3 +132,12 @@ func (p persona) usageStatus() int {
 	}
 	return 1
 }
+
+// scopeSubgroup is the cgroup below the scope of the systemd driver that a
+// container is in where run.oci.systemd.subgroup says nothing.
+func (p persona) scopeSubgroup() string {
+	if p == asCrun {
+		return "container"
+	}
+	return ""
+}

@@ -3,10 +3,10 @@ package main
 import (
 	"errors"
 	"fmt"
-	"github.com/rungoci/rung/internal/ere"
 
 	"github.com/urfave/cli/v3"
 
+	"github.com/rungoci/rung/internal/ere"
 	"github.com/rungoci/rung/internal/errdefs"
 	"github.com/rungoci/rung/libcontainer"
 )
@@ -19,7 +19,7 @@ func regexFlag(does string) cli.Flag {
 
 // onEach calls do with id, or with --regex with the id of each container that
 // it matches. There is no error where none does, and one that fails does not
-// keep do from the others.
+// keep do from the others. crun tells of it and succeeds.
 func onEach(cmd *cli.Command, id string, do func(id string) error) error {
 	if !cmd.Bool("regex") {
 		return do(id)
@@ -37,7 +37,11 @@ func onEach(cmd *cli.Command, id string, do func(id string) error) error {
 		if !pattern.MatchString(id) {
 			continue
 		}
-		if err := do(id); err != nil && !errors.Is(err, libcontainer.ErrNotExist) {
+		switch err := do(id); {
+		case err == nil, errors.Is(err, libcontainer.ErrNotExist):
+		case self == asCrun:
+			logError(fmt.Errorf("%s: %w", id, err)) // a warning it would not show by default
+		default:
 			failed++
 			warn(id + ": " + err.Error())
 		}

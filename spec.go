@@ -31,6 +31,7 @@ func specCommand() *cli.Command {
 				return err
 			}
 			spec := specgen.Example()
+			spec.Hostname = string(self)
 			switch {
 			case cmd.Bool("init") && cmd.Bool("rootless"):
 				return &errdefs.Error{Doing: "write an example", Err: errors.New("--init and --rootless exclude each other"),

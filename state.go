@@ -25,17 +25,8 @@ func stateCommand() *cli.Command {
 				if err != nil {
 					return err
 				}
-				switch self {
-				case asRunc:
-					info.Owner = "" // which runc's list alone fills in
-				case asCrun:
-					info.OCIVersion = "1.0.0" // which crun says of all
-					fallthrough
-				default:
-					info.Owner = ownerName(info.Owner)
-				}
 				var out bytes.Buffer
-				if err := json.Indent(&out, jsonfield.Marshal(info), "", "  "); err != nil {
+				if err := json.Indent(&out, jsonfield.Marshal(self.state(info)), "", "  "); err != nil {
 					return err
 				}
 				out.WriteByte('\n')
@@ -44,4 +35,19 @@ func stateCommand() *cli.Command {
 			})
 		},
 	}
+}
+
+// state returns of info what the persona's state has.
+func (p persona) state(info *libcontainer.Info) *libcontainer.Info {
+	if p == asRunc {
+		info.Owner = "" // which runc's list alone fills in
+	} else {
+		info.Owner = ownerName(info.Owner)
+	}
+	if p == asCrun {
+		info.OCIVersion = "1.0.0" // which crun says of all
+	} else {
+		info.SystemdScope = "" // which is crun's own
+	}
+	return info
 }

@@ -116,17 +116,19 @@ func (c *Container) Close() { c.dir.Close() }
 func (c *Container) ID() string { return c.state.ID }
 
 // Info is what "state" prints: the state of the specification, and what runc
-// adds to it.
+// and crun add to it.
 type Info struct {
-	OCIVersion  string            `json:"ociVersion"`
-	ID          string            `json:"id"`
-	Pid         int               `json:"pid"`
-	Status      Status            `json:"status"`
-	Bundle      string            `json:"bundle"`
-	Rootfs      string            `json:"rootfs"`
-	Created     string            `json:"created"` // RFC 3339, UTC
-	Annotations map[string]string `json:"annotations,omitempty"`
-	Owner       string            `json:"owner"`
+	OCIVersion string `json:"ociVersion"`
+	ID         string `json:"id"`
+	Pid        int    `json:"pid"`
+	Status     Status `json:"status"`
+	Bundle     string `json:"bundle"`
+	Rootfs     string `json:"rootfs"`
+	Created    string `json:"created"` // RFC 3339, UTC
+	// SystemdScope is the container's scope, "" without the systemd driver.
+	SystemdScope string            `json:"systemd-scope,omitempty"`
+	Annotations  map[string]string `json:"annotations,omitempty"`
+	Owner        string            `json:"owner"`
 }
 
 // Info returns the container's state. Its Owner is a numeric user id with a
@@ -139,7 +141,7 @@ func (c *Container) Info() (*Info, error) {
 	s := c.state
 	info := &Info{
 		OCIVersion: s.OCIVersion, ID: s.ID, Pid: s.Init.Pid, Status: status, Bundle: s.Bundle, Rootfs: s.Root,
-		Created: s.CreatedAt, Annotations: s.Annotations, Owner: fmt.Sprintf("#%d", s.OwnerUID),
+		Created: s.CreatedAt, SystemdScope: s.Cgroup.Unit, Annotations: s.Annotations, Owner: fmt.Sprintf("#%d", s.OwnerUID),
 	}
 	if status == Stopped {
 		info.Pid = 0

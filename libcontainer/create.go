@@ -36,6 +36,11 @@ type Options struct {
 	// SystemdCgroup asks for the systemd cgroup driver, NoCgroup for no
 	// cgroup at all: the container is in the caller's.
 	SystemdCgroup, NoCgroup bool
+	// ScopePrefix begins the name of the systemd driver's scope where the
+	// configuration has no linux.cgroupsPath; "" is "rung". ScopeSubgroup is the
+	// cgroup below the scope that is the container's where no annotation
+	// run.oci.systemd.subgroup says so; "" is none.
+	ScopePrefix, ScopeSubgroup string
 	// CrunAnnotations has the annotations of crun mean what they do there (see
 	// package annotation). Some of them write to the host's files.
 	CrunAnnotations bool
@@ -157,6 +162,7 @@ func (o *Options) begin() (*launch.Request, error) {
 	}
 	req := &launch.Request{
 		Dir: dir, Bundle: b, Annotated: *annotated, Systemd: o.SystemdCgroup, NoCgroup: o.NoCgroup, Rootless: o.Rootless,
+		ScopePrefix: o.ScopePrefix, Subgroup: o.ScopeSubgroup,
 		Stdio:    [3]*os.File{o.Stdin, o.Stdout, o.Stderr},
 		Preserve: o.PreserveFDs + o.ListenFDs, NoPivot: o.NoPivot, Keyring: keyring,
 		Foreground: o.Foreground, Immediate: o.immediate, Terminal: o.terminal, PidFile: o.PidFile, PidfdSocket: o.PidfdSocket,

@@ -48,6 +48,9 @@ type Options struct {
 	Spec *specs.Spec
 	// Systemd asks for the systemd driver.
 	Systemd bool
+	// ScopePrefix begins the name of the systemd driver's scope where the
+	// configuration names none; "" is "rung".
+	ScopePrefix string
 	// Subgroup is the cgroup below the scope of the systemd driver that is the
 	// container's, or "" for the scope itself. It is a clean relative path.
 	Subgroup string

@@ -1,6 +1,7 @@
 package cgroup
 
 import (
+	"cmp"
 	"errors"
 	"os"
 	"slices"
@@ -29,6 +30,9 @@ import (
 // DriverSystemd is the driver that has systemd make the cgroups.
 const DriverSystemd = "systemd"
 
+// defaultScopePrefix is Options.ScopePrefix where it says nothing.
+const defaultScopePrefix = "rung"
+
 // unit is what a Manager with the systemd driver has beyond others.
 type unit struct {
 	systemd.Unit
@@ -55,7 +59,7 @@ func newUnit(m *Manager, o Options, cgroupsPath string) (*Manager, error) {
 	if o.Rootless {
 		m.rec.Bus = systemd.UserAddress(os.Getenv, os.Geteuid())
 	}
-	u, err := systemd.ParseUnit(cgroupsPath, o.ID, m.rec.Bus != "")
+	u, err := systemd.ParseUnit(cgroupsPath, cmp.Or(o.ScopePrefix, defaultScopePrefix), o.ID, m.rec.Bus != "")
 	if err != nil {
 		return nil, errdefs.AtField(err, fieldPath)
 	}

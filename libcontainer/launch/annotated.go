@@ -42,7 +42,7 @@ func (c *creation) systemdSubgroup() string {
 	if s := c.Annotated.SystemdSubgroup; s != nil {
 		return *s
 	}
-	return ""
+	return c.Subgroup
 }
 
 // delegateBelow moves the init to a cgroup of its own below the container's, in

@@ -46,6 +46,10 @@ type Request struct {
 	Into *Target
 	// Systemd asks for the systemd cgroup driver, NoCgroup for none.
 	Systemd, NoCgroup bool
+	// ScopePrefix begins the name of the scope of the systemd driver where the
+	// configuration names none, and Subgroup is the cgroup below it where no
+	// annotation says which ("" for none).
+	ScopePrefix, Subgroup string
 	// Rootless says that cgroups may be out of reach.
 	Rootless bool
 	// Stdio are the program's standard streams where it has no terminal.

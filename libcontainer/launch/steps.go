@@ -26,7 +26,10 @@ import (
 
 // journal resolves what is about to be made and writes it down.
 func (c *creation) journal() (err error) {
-	c.cgroup, err = cgroup.New(cgroup.Options{ID: c.Dir.ID, Spec: c.spec, Systemd: c.Systemd, Subgroup: c.systemdSubgroup(), None: c.NoCgroup, Rootless: c.Rootless})
+	c.cgroup, err = cgroup.New(cgroup.Options{
+		ID: c.Dir.ID, Spec: c.spec, Systemd: c.Systemd, ScopePrefix: c.ScopePrefix, Subgroup: c.systemdSubgroup(),
+		None: c.NoCgroup, Rootless: c.Rootless,
+	})
 	if err != nil {
 		return err
 	}

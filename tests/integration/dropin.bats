@@ -87,6 +87,29 @@ plain_as() {
 	delete --force
 }
 
+@test "called as runc or crun: the example of spec has its name for a hostname" {
+	local name
+	for name in runc crun; do
+		mkdir "$WORK/$name.example"
+		as "$name" spec --bundle "$WORK/$name.example"
+		equal 0 "$status"
+		equal "$name" "$(jq -r .hostname "$WORK/$name.example/config.json")"
+	done
+}
+
+@test "called as crun: kill and delete --regex tell of what failed, and succeed" {
+	running
+	as crun delete --regex "$CT"
+	equal 0 "$status"
+	says "$CT" running
+	rung kill "$CT" KILL
+	wait_for_status stopped
+	as crun kill --regex "$CT"
+	equal 0 "$status"
+	says "$CT" "not running"
+	delete
+}
+
 @test "called as runc: state names no owner, and --log is always a file" {
 	cd "$WORK"
 	running

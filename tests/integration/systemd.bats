@@ -50,6 +50,12 @@ path() { cut -d: -f3 "/proc/$(pid)/cgroup"; }
 no_unit() { poll unknown "${1:-$UNIT}"; }
 unknown() { [[ $(property LoadState "$1") == not-found ]]; }
 
+# named NAME: rung is called by this name from here on.
+named() {
+	ln -s "$RUNG" "$WORK/$1"
+	RUNG=$WORK/$1
+}
+
 annotate() { config '.annotations["org.systemd.property." + $k] = $v' --arg k "$1" --arg v "$2"; }
 
 # --- where ---
@@ -87,6 +93,34 @@ annotate() { config '.annotations["org.systemd.property." + $k] = $v' --arg k "$
 	delete --force
 	no_unit "rung-$CT.scope"
 	no_unit "other-$CT.scope"
+}
+
+@test "systemd: called as runc, the scope without cgroupsPath has its prefix" {
+	config 'del(.linux.cgroupsPath)'
+	named runc
+	running
+	matches "$(path)" "/runc-$CT.scope$"
+	rung state "$CT"
+	lacks "$out" systemd-scope
+	delete --force
+	no_unit "runc-$CT.scope"
+}
+
+@test "systemd: called as crun, the scope has its prefix, is in state, and the container is below it" {
+	config 'del(.linux.cgroupsPath) | .linux.resources.pids.limit = 123'
+	named crun
+	running
+	matches "$(path)" "/crun-$CT.scope/container$"
+	equal "crun-$CT.scope" "$(state systemd-scope)"
+	equal 123 "$(property TasksMax "crun-$CT.scope")"
+	rung exec "$CT" true
+	delete --force
+	no_unit "crun-$CT.scope"
+	config '.annotations["run.oci.systemd.subgroup"] = ""'
+	running
+	matches "$(path)" "/crun-$CT.scope$"
+	delete --force
+	no_unit "crun-$CT.scope"
 }
 
 @test "systemd: a path of another form is refused, and says the form" {

@@ -11,8 +11,6 @@ const (
 	// scopeSuffix and sliceSuffix end the names of units of these types.
 	scopeSuffix = ".scope"
 	sliceSuffix = ".slice"
-	// defaultPrefix begins a scope's name where the configuration names none.
-	defaultPrefix = "rung"
 	// maxUnitName is the longest name that systemd takes, UNIT_NAME_MAX - 1.
 	maxUnitName = 255
 )
@@ -30,9 +28,9 @@ type Unit struct {
 // ParseUnit reads linux.cgroupsPath as runc does with --systemd-cgroup:
 // "slice:prefix:name" is the scope "prefix-name.scope" in the slice. An empty
 // slice stands for system.slice or, with user, for user.slice; an empty path for
-// "SLICE:rung:ID".
-func ParseUnit(cgroupsPath, id string, user bool) (Unit, error) {
-	slice, prefix, name := "", defaultPrefix, id
+// ":PREFIX:ID".
+func ParseUnit(cgroupsPath, prefix, id string, user bool) (Unit, error) {
+	slice, name := "", id
 	if cgroupsPath != "" {
 		parts := strings.Split(cgroupsPath, ":")
 		if len(parts) != 3 {

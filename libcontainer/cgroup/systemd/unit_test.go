@@ -44,7 +44,7 @@ func TestParseUnit(t *testing.T) {
 		{"a.slice:" + long + ":" + long, false, "", "longer than 255"},
 		{long + long + ".slice:a:b", false, "", "longer than 255"},
 	} {
-		u, err := ParseUnit(c.path, "id", c.user)
+		u, err := ParseUnit(c.path, "rung", "id", c.user)
 		switch {
 		case c.unit == "" && (err == nil || !strings.Contains(err.Error(), c.want)):
 			t.Errorf("%q: got %+v, %v; want an error with %q", c.path, u, err, c.want)
@@ -52,7 +52,7 @@ func TestParseUnit(t *testing.T) {
 			t.Errorf("%q: got %+v, %v", c.path, u, err)
 		}
 	}
-	if _, err := ParseUnit("", "a+b", false); err == nil || !strings.Contains(err.Error(), `"+"`) {
+	if _, err := ParseUnit("", "rung", "a+b", false); err == nil || !strings.Contains(err.Error(), `"+"`) {
 		t.Errorf("an id with a plus: %v", err)
 	}
 }
@@ -63,7 +63,7 @@ func FuzzParseUnit(f *testing.F) {
 	f.Add("", "x")
 	f.Add("-.slice:..:..", "..")
 	f.Fuzz(func(t *testing.T, cgroupsPath, id string) {
-		u, err := ParseUnit(cgroupsPath, id, false)
+		u, err := ParseUnit(cgroupsPath, "rung", id, false)
 		if err != nil {
 			return
 		}
