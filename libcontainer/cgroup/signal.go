@@ -5,12 +5,12 @@ import (
 	"fmt"
 	"os"
 	"strconv"
-	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/rungoci/rung/internal/errdefs"
+	"github.com/rungoci/rung/internal/procstat"
 )
 
 // Signal sends a signal to all processes in the container's cgroup and below
@@ -140,20 +140,13 @@ func (r *rounds) run(timeout time.Duration) error {
 	}
 }
 
-// startTime returns field 22 of proc_pid_stat(5), or 0 for a process that is gone.
-// The name in field 2 may hold anything, a ")" too.
+// startTime is rounds.born: 0 is for a process that is gone.
 func startTime(pid int) uint64 {
-	const first, wanted = 3, 22
-	text, err := readFile("/proc/"+strconv.Itoa(pid), "stat")
+	now, err := procstat.Read(pid)
 	if err != nil {
 		return 0
 	}
-	fields := strings.Fields(text[strings.LastIndexByte(text, ')')+1:])
-	if len(fields) <= wanted-first {
-		return 0
-	}
-	start, _ := strconv.ParseUint(fields[wanted-first], 10, 64)
-	return start
+	return now.StartTime
 }
 
 // eachProcess calls do with a pidfd of each of pids that is still in the cgroup

@@ -332,33 +332,6 @@ func TestStreams(t *testing.T) {
 	}
 }
 
-func TestExiting(t *testing.T) {
-	cmd := exec.Command("true")
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	fd, err := unix.PidfdOpen(cmd.Process.Pid, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer unix.Close(fd)
-	fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
-	for {
-		if n, err := unix.Poll(fds, 10_000); n == 1 {
-			break
-		} else if err != unix.EINTR {
-			t.Fatal("true does not end")
-		}
-	}
-	if !exiting(cmd.Process.Pid) {
-		t.Error("a zombie is not said to be exiting")
-	}
-	_ = cmd.Wait()
-	if exiting(os.Getpid()) || exiting(cmd.Process.Pid) {
-		t.Error("a process that lives, or is gone, is said to be exiting")
-	}
-}
-
 func TestWorkerOverSocket(t *testing.T) {
 	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {

@@ -1,7 +1,6 @@
 package criu
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/checkpoint-restore/go-criu/v8/rpc"
@@ -18,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/rungoci/rung/internal/errdefs"
+	"github.com/rungoci/rung/internal/procstat"
 	"github.com/rungoci/rung/libcontainer/bundle/jsonfield"
 )
 
@@ -157,26 +156,12 @@ func (r *Restored) notified(steps Steps, n *rpc.CriuNotify, f *os.File) (stop bo
 // processes of its pid namespace; and these, which CRIU traces, are gone only
 // when CRIU has waited for them, which it does not (seen with CRIU 4.2).
 func (r *Restored) unlock() {
-	if r.init != 0 && exiting(r.init) {
+	if r.init == 0 {
+		return
+	}
+	if init, err := procstat.Read(r.init); err == nil && init.Exiting() {
 		r.w.killed = unix.Kill(r.w.pid, unix.SIGKILL) == nil
 	}
-}
-
-// exiting tells whether a process has begun to exit: the flag PF_EXITING of the
-// kernel in field 9 of proc_pid_stat(5).
-func exiting(pid int) bool {
-	const flag = 0x4
-	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
-	if err != nil {
-		return false
-	}
-	// The name, in field 2, may have blanks and parentheses.
-	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
-	if len(fields) < 7 {
-		return false
-	}
-	flags, err := strconv.ParseUint(fields[6], 10, 64)
-	return err == nil && flags&flag != 0
 }
 
 // Keep has the end of Restore's ctx mean nothing any more. It returns false where

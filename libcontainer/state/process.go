@@ -1,12 +1,12 @@
 package state
 
 import (
-	"bytes"
 	"errors"
 	"os"
-	"strconv"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/rungoci/rung/internal/procstat"
 )
 
 // ErrHeadless is why nothing can be found out of an init, or joined, that is Headless.
@@ -14,15 +14,15 @@ var ErrHeadless = errors.New("the main thread of its init has ended, and with it
 
 // Identify returns what makes a live process recognisable.
 func Identify(pid int) (Process, error) {
-	now, err := readStat(pid)
-	return now.Process, err
+	now, err := procstat.Read(pid)
+	return Process{Pid: pid, StartTime: now.StartTime}, err
 }
 
 // Alive tells whether the process is still the one that was identified, and has
 // a thread that lives.
 func (p Process) Alive() bool {
 	now, err := p.look()
-	return err == nil && !now.over()
+	return err == nil && !now.Over()
 }
 
 // Headless tells whether the process is alive without its main thread, which a
@@ -32,17 +32,17 @@ func (p Process) Alive() bool {
 // descriptors any more.
 func (p Process) Headless() bool {
 	now, err := p.look()
-	return err == nil && now.ended() && !now.over()
+	return err == nil && now.Ended() && !now.Over()
 }
 
 // look returns what the kernel says of the process, or ESRCH where its number
 // belongs to another one by now.
-func (p Process) look() (stat, error) {
+func (p Process) look() (procstat.Stat, error) {
 	if p.Pid <= 0 {
-		return stat{}, unix.ESRCH
+		return procstat.Stat{}, unix.ESRCH
 	}
-	now, err := readStat(p.Pid)
-	if err == nil && now.Process != p {
+	now, err := procstat.Read(p.Pid)
+	if err == nil && now.StartTime != p.StartTime {
 		err = unix.ESRCH
 	}
 	return now, err
@@ -64,56 +64,4 @@ func (p Process) Open() (*os.File, error) {
 		return nil, unix.ESRCH
 	}
 	return os.NewFile(uintptr(fd), "pidfd"), nil
-}
-
-// stat is what is read from /proc/PID/stat.
-type stat struct {
-	Process
-	letter  byte // the state of the main thread
-	threads int  // those that are not gone: with a main thread that is a zombie, that one and the live ones
-}
-
-// ended tells whether the main thread has ended.
-func (s *stat) ended() bool { return s.letter == 'Z' || s.letter == 'X' }
-
-// over tells whether the process has ended: a pidfd of it is readable.
-func (s *stat) over() bool { return s.ended() && s.threads <= 1 }
-
-// readStat reads /proc/PID/stat.
-func readStat(pid int) (stat, error) {
-	fd, err := unix.Open("/proc/"+strconv.Itoa(pid)+"/stat", unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return stat{}, err
-	}
-	defer unix.Close(fd)
-	var buf [1024]byte
-	n, err := unix.Read(fd, buf[:])
-	if err != nil {
-		return stat{}, err
-	}
-	return parseStat(pid, buf[:n])
-}
-
-// parseStat reads the state letter, the number of threads and the start time
-// (proc_pid_stat(5), fields 3, 20 and 22). The name in field 2 may hold anything,
-// a ")" too, so fields are counted from the last one.
-func parseStat(pid int, line []byte) (stat, error) {
-	i := bytes.LastIndexByte(line, ')')
-	if i < 0 || i+2 >= len(line) {
-		return stat{}, errors.New("malformed /proc/PID/stat")
-	}
-	fields := bytes.Fields(line[i+1:])
-	const first, threads, start = 3, 20, 22
-	if len(fields) <= start-first {
-		return stat{}, errors.New("malformed /proc/PID/stat")
-	}
-	s := stat{Process: Process{Pid: pid}, letter: fields[0][0]}
-	var err error
-	if s.threads, err = strconv.Atoi(string(fields[threads-first])); err != nil {
-		return stat{}, err
-	}
-	if s.StartTime, err = strconv.ParseUint(string(fields[start-first]), 10, 64); err != nil {
-		return stat{}, err
-	}
-	return s, nil
 }

@@ -7,7 +7,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
@@ -41,87 +40,6 @@ func TestMain(m *testing.M) {
 		waitForInput()
 	}
 	os.Exit(m.Run())
-}
-
-// rest are the fields of a stat file after the name and the state.
-const rest = " 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 1 18 4242 20 21"
-
-func TestParseStat(t *testing.T) {
-	for _, tt := range []struct {
-		line   string
-		start  uint64
-		letter byte
-	}{
-		{"7 (sh) S" + rest, 4242, 'S'},
-		{"7 (sh) S" + rest + "\n", 4242, 'S'},
-		{"7 () Z" + rest, 4242, 'Z'},
-		{"7 (a b) R" + rest, 4242, 'R'},
-		{"7 (a) R 1 () S" + rest, 4242, 'S'},
-		{"7 (a) R 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 99 ) X" + rest, 4242, 'X'},
-		{"7 (a\n) R\n) I" + rest, 4242, 'I'},
-		{"7 (((((() D" + rest, 4242, 'D'},
-		{"7 ()))))) D" + rest, 4242, 'D'},
-		{"7 (\xff\xfe) t" + rest, 4242, 't'},
-		{"7 (max) S" + strings.Replace(rest, "4242", "18446744073709551615", 1), 1<<64 - 1, 'S'},
-	} {
-		s, err := parseStat(7, []byte(tt.line))
-		if err != nil || s.Process != (Process{7, tt.start}) || s.letter != tt.letter {
-			t.Errorf("%q: got %+v, %v", tt.line, s, err)
-		}
-	}
-	for _, line := range []string{
-		"", "7", "7 (sh", "7 (sh)", "7 (sh) ", "7 (sh) S", ")", ") ",
-		"7 (sh) S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18",
-		"7 (sh) S" + strings.Replace(rest, "4242", "-1", 1),
-		"7 (sh) S" + strings.Replace(rest, "4242", "18446744073709551616", 1),
-		"7 (sh) S" + strings.Replace(rest, "4242", "x", 1),
-	} {
-		if s, err := parseStat(7, []byte(line)); err == nil {
-			t.Errorf("%q: got %+v", line, s)
-		}
-	}
-}
-
-func TestStatOver(t *testing.T) {
-	for _, tt := range []struct {
-		letter, threads string
-		ended, over     bool
-	}{
-		{"S", "1", false, false},
-		{"R", "3", false, false},
-		{"Z", "1", true, true},
-		{"Z", "0", true, true}, // its parent is waiting for it just now
-		{"X", "0", true, true},
-		{"Z", "2", true, false}, // the main thread alone
-		{"Z", "300", true, false},
-	} {
-		line := strings.Replace("7 (sh) "+tt.letter+rest, " 16 1 18 ", " 16 "+tt.threads+" 18 ", 1)
-		s, err := parseStat(7, []byte(line))
-		if err != nil || s.ended() != tt.ended || s.over() != tt.over {
-			t.Errorf("%q: got %+v, %v; ended %v, over %v", line, s, err, s.ended(), s.over())
-		}
-	}
-	if s, err := parseStat(7, []byte(strings.Replace("7 (sh) S"+rest, " 16 1 18 ", " 16 x 18 ", 1))); err == nil {
-		t.Errorf("no number of threads: got %+v", s)
-	}
-}
-
-func FuzzParseStat(f *testing.F) {
-	f.Add([]byte("7 (sh) S" + rest))
-	f.Add([]byte("7 (a) R 1 () S" + rest))
-	f.Add([]byte(")"))
-	f.Fuzz(func(t *testing.T, line []byte) {
-		s, err := parseStat(7, line)
-		if err != nil {
-			return
-		}
-		// Whatever name was in front, the fields behind it count.
-		_, behind, _ := strings.Cut(string(line[strings.LastIndexByte(string(line), ')'):]), ")")
-		o, err := parseStat(7, []byte("1 (x)"+behind))
-		if err != nil || s != o {
-			t.Errorf("%q: %+v; with another name %+v, %v", line, s, o, err)
-		}
-	})
 }
 
 // child is a process with the given name that waits until end is called.
