@@ -19,7 +19,7 @@ import (
 // The child is in reach of the processes there before it makes its first call.
 // So this process, which it is a copy of, is undumpable until shown is called: they
 // cannot trace it nor look into its folder in /proc (CVE-2016-9962). But for some
-// files in there nobody asks: mountinfo, net, cgroup and others show what the
+// files in there nobody asks: mountinfo, net and others show what the
 // namespaces have that the process is in, and go on doing so to whoever has opened
 // them. Hence the thread is in the container's already (see Request.Spent).
 //

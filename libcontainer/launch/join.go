@@ -115,8 +115,8 @@ func (c *creation) joinCgroups() (*cgroup.Join, error) {
 }
 
 // joinTarget fills in what a process that joins a container needs. One setns(2)
-// on the pidfd of its init enters all of its namespaces, of which the kernel
-// sees to the order.
+// on the pidfd of its init enters all of its namespaces that the process is not
+// born in, of which the kernel sees to the order.
 func (c *creation) joinTarget(req *spawn.Request) (closeFiles func(), err error) {
 	closeFiles = func() {}
 	flags := c.joins

@@ -27,6 +27,11 @@ import (
 // A thread is not a process: the descriptors are everybody's here, and so are limits
 // and whatever else the kernel keeps per process. Steps that set such things are
 // written down for the init.
+//
+// A process that joins a container is cloned by such a thread, too, if that
+// is to happen in the container's pid namespace: the processes there see of it, in
+// files of /proc that are open to all, what its other namespaces have in them, from
+// the instant of its birth on. So they must be the container's by then.
 
 // worker is that thread.
 type worker struct {
@@ -42,11 +47,6 @@ type worker struct {
 	walked chan struct{}
 	plan   *initproc.Plan
 }
-
-// A process that joins a container is cloned by such a thread, too, if that
-// is to happen in the container's pid namespace: the processes there see of it, in
-// files of /proc that are open to all, what its other namespaces have in them, from
-// the instant of its birth on. So they must be the container's by then.
 
 // beginWorker begins to have a thread enter namespaces.
 func beginWorker(enter func() error) *worker {
