@@ -181,20 +181,31 @@ type copying struct {
 	done  chan struct{}
 }
 
+// startCopy has a pipe for standard input and keeps the output.
 func startCopy(t *testing.T, master *os.File) *copying {
 	t.Helper()
 	inRead, inWrite, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { inWrite.Close(); inRead.Close() })
+	out := newBuffer()
+	c := startCopyOf(t, master, inRead, out)
+	c.in, c.out = inWrite, out
+	return c
+}
+
+// startCopyOf begins to copy in to the terminal, and from there to out.
+func startCopyOf(t *testing.T, master *os.File, in io.Reader, out io.Writer) *copying {
+	t.Helper()
 	endedRead, endedWrite, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { inWrite.Close(); inRead.Close(); endedWrite.Close(); endedRead.Close() })
-	c := &copying{out: newBuffer(), in: inWrite, ended: endedWrite, done: make(chan struct{})}
+	t.Cleanup(func() { endedWrite.Close(); endedRead.Close() })
+	c := &copying{ended: endedWrite, done: make(chan struct{})}
 	go func() {
-		Copy(master, inRead, c.out, endedRead)
+		Copy(master, in, out, endedRead)
 		close(c.done)
 	}()
 	return c
@@ -330,19 +341,10 @@ func (s *slow) Write(p []byte) (int, error) {
 func TestCopyLeftOver(t *testing.T) {
 	master, slave := terminal(t)
 	plain(t, slave)
-	endedRead, ended, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer endedRead.Close()
 	out := &slow{begin: make(chan struct{}), master: master}
-	done := make(chan struct{})
-	go func() {
-		Copy(master, strings.NewReader(""), out, endedRead)
-		close(done)
-	}()
+	c := startCopyOf(t, master, strings.NewReader(""), out)
 	written := fill(t, slave)
-	ended.Close()
+	c.ended.Close()
 	stopped := make(chan struct{})
 	go func() {
 		defer close(stopped)
@@ -351,7 +353,7 @@ func TestCopyLeftOver(t *testing.T) {
 		}
 	}()
 	close(out.begin)
-	(&copying{done: done}).wait(t)
+	c.wait(t)
 	if got := out.got.Bytes(); !bytes.HasPrefix(got, written) {
 		t.Errorf("of %d bytes that were written before the end, not all are among the %d that came", len(written), len(got))
 	}
@@ -396,19 +398,10 @@ func TestCopyNoReader(t *testing.T) {
 	}
 	defer w.Close()
 	r.Close()
-	endedRead, endedWrite, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer endedRead.Close()
-	done := make(chan struct{})
-	go func() {
-		Copy(master, strings.NewReader(""), Output{w}, endedRead)
-		close(done)
-	}()
+	c := startCopyOf(t, master, strings.NewReader(""), Output{w})
 	if _, err := slave.WriteString(strings.Repeat("x", 1<<18)); err != nil {
 		t.Fatal(err)
 	}
-	endedWrite.Close()
-	(&copying{done: done}).wait(t)
+	c.ended.Close()
+	c.wait(t)
 }

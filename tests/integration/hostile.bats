@@ -26,6 +26,24 @@ own_rung() {
 # links, times.
 print_file() { md5sum "$1"; stat -c '%d:%i %s %a %u:%g %h %Y %Z' "$1"; }
 
+# run_while_swapped A B SECONDS LOOK: runs the container again and again for so long, and ten times at least, while two paths in
+# the root filesystem are exchanged all the time, and calls LOOK after each. Sets worked to how many ran.
+run_while_swapped() {
+	local end failed=0
+	worked=0
+	in_background "$HELPER" swap "$ROOTFS/$1" "$ROOTFS/$2"
+	poll grep -qx ready "$background_out"
+	end=$((SECONDS + $3))
+	while ((SECONDS < end || worked + failed < 10)); do
+		try_rung run --bundle "$BUNDLE" "$CT" >/dev/null
+		differ 124 "$status"
+		if ((status == 0)); then worked=$((worked + 1)); else failed=$((failed + 1)); fi
+		"$4"
+	done
+	echo "$worked containers ran, $failed did not"
+	! is_gone "$background" || fail "the attacker has ended: $(<"$background_out")"
+}
+
 # --- the binary (CVE-2019-5736) ---
 
 # attack_waiting: a program in the container attacks that of the init that waits
@@ -264,7 +282,7 @@ make_victim() {
 @test "hostile: links to the host that come and go while rung works" {
 	peer_lacks "its own tests"
 	make_victim
-	local before end worked=0 failed=0
+	local before
 	before=$(print_victim)
 	mkdir -p "$ROOTFS/vol/x/ro"
 	touch "$ROOTFS/vol/x/secret"
@@ -278,44 +296,24 @@ make_victim() {
 		.process.cwd = "/vol/y/cwd"'
 	# The victim has a folder dev, and nobody else.
 	shell 'ls /vol/x'
-	in_background "$HELPER" swap "$ROOTFS/vol/x" "$ROOTFS/vol/y"
-	poll grep -qx ready "$background_out"
-	end=$((SECONDS + 3))
-	while ((SECONDS < end || worked + failed < 10)); do
-		try_rung run --bundle "$BUNDLE" "$CT" >/dev/null
-		differ 124 "$status"
-		if ((status == 0)); then worked=$((worked + 1)); else failed=$((failed + 1)); fi
-		! grep -qx dev <<<"$out" || fail "the container got a copy of the host's folder"
-	done
-	echo "$worked containers ran, $failed did not"
+	no_copy() { ! grep -qx dev <<<"$out" || fail "the container got a copy of the host's folder"; }
+	run_while_swapped vol/x vol/y 3 no_copy
 	equal "$before" "$(print_victim)"
-	! is_gone "$background" || fail "the attacker has ended: $(<"$background_out")"
 }
 
 @test "hostile: a /proc that comes and goes while rung works" {
 	peer_lacks "the masks of some containers"
-	local end worked=0 failed=0
 	mkdir -p "$ROOTFS/proc" "$ROOTFS/evil"
 	config '.linux.maskedPaths += ["/proc/uptime"] | .linux.readonlyPaths += ["/proc/sys"]'
 	# Its own mounts, wherever the procfs is now.
 	shell 'm=; while [ -z "$m" ]; do m=$(cat /proc/self/mountinfo || cat /evil/self/mountinfo); done 2>/dev/null; echo "$m"'
-	in_background "$HELPER" swap "$ROOTFS/proc" "$ROOTFS/evil"
-	poll grep -qx ready "$background_out"
-	end=$((SECONDS + 5))
-	while ((SECONDS < end || worked + failed < 20)); do
-		try_rung run --bundle "$BUNDLE" "$CT" >/dev/null
-		differ 124 "$status"
-		if ((status != 0)); then
-			failed=$((failed + 1))
-			continue
-		fi
-		worked=$((worked + 1))
+	masked() {
+		((status == 0)) || return 0
 		matches "$out" ' /null /(proc|evil)/uptime '
 		matches "$out" ' /sys /(proc|evil)/sys ro,[^-]*- proc '
-	done
-	echo "$worked containers ran, $failed did not"
+	}
+	run_while_swapped proc evil 5 masked
 	((worked > 0)) || fail "none was made: $err"
-	! is_gone "$background" || fail "the attacker has ended: $(<"$background_out")"
 }
 
 @test "hostile: fifos in all places that rung reads or writes" {

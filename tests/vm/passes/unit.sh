@@ -20,7 +20,9 @@ to_tap() {
     }
     /^exit [0-9]+$/ {
       # A panic takes those with it that have not run yet.
-      if ($2 > 0 && !failed) printf "not ok %d %s: the tests ended with status %d\n%s", ++number, package, $2, said
+      if ($2 > 0 && !failed) printf "not ok %d %s: the tests ended with status %d\n", ++number, package, $2
+      # What an example printed comes after its result, too.
+      if ($2 > 0) printf "%s", said
       print "1.." number + 0
       next
     }

@@ -49,6 +49,12 @@ func maxRSS(args []string) error {
 	return nil
 }
 
+// deadline is that number of seconds from now.
+func deadline(seconds string) (time.Time, error) {
+	n, err := strconv.Atoi(seconds)
+	return time.Now().Add(time.Duration(n) * time.Second), err
+}
+
 // attackExe tries for some seconds to write to the programs of all processes
 // that /proc shows, but its own (CVE-2019-5736). It prints "reached" if it got
 // hold of one that is neither this one nor busybox, what it could write to, and
@@ -57,12 +63,12 @@ func attackExe(args []string) error {
 	if len(args) != 2 {
 		return errors.New("want a number of seconds and a path of the host's")
 	}
-	seconds, err := strconv.Atoi(args[0])
+	end, err := deadline(args[0])
 	if err != nil {
 		return err
 	}
 	a := attacker{own: identity("/proc/self/exe"), busybox: identity("/bin/busybox"), said: map[string]bool{}, mark: args[1]}
-	for end := time.Now().Add(time.Duration(seconds) * time.Second); time.Now().Before(end); {
+	for time.Now().Before(end) {
 		procs, err := filepath.Glob("/proc/[0-9]*")
 		if err != nil {
 			return err
@@ -224,7 +230,7 @@ func watchProc(args []string) error {
 	if len(args) != 1 {
 		return errors.New("want a number of seconds")
 	}
-	seconds, err := strconv.Atoi(args[0])
+	end, err := deadline(args[0])
 	if err != nil {
 		return err
 	}
@@ -233,7 +239,7 @@ func watchProc(args []string) error {
 		own[name] = shown("self", name)
 	}
 	said, next := map[string]bool{}, os.Getpid()
-	for end := time.Now().Add(time.Duration(seconds) * time.Second); time.Now().Before(end); {
+	for time.Now().Before(end) {
 		for pid := next; pid < next+10; pid++ {
 			proc := strconv.Itoa(pid)
 			for name, want := range own {
@@ -274,13 +280,13 @@ func stopNew(args []string) error {
 	if len(args) != 1 {
 		return errors.New("want a number of seconds")
 	}
-	seconds, err := strconv.Atoi(args[0])
+	end, err := deadline(args[0])
 	if err != nil {
 		return err
 	}
 	fmt.Println("ready")
 	next := os.Getpid() + 1
-	for end := time.Now().Add(time.Duration(seconds) * time.Second); time.Now().Before(end); {
+	for time.Now().Before(end) {
 		for pid := next; pid < next+10; pid++ {
 			// Its own threads have numbers, too, and are no processes.
 			if _, err := os.Stat("/proc/self/task/" + strconv.Itoa(pid)); err == nil {
