@@ -10,17 +10,17 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 
+	// The init process enters the program through this package.
+
 	"github.com/rungoci/rung/internal/errdefs"
 	"github.com/rungoci/rung/internal/spawn"
 	"github.com/rungoci/rung/libcontainer/annotation"
 	"github.com/rungoci/rung/libcontainer/bundle"
+	_ "github.com/rungoci/rung/libcontainer/initproc"
 	"github.com/rungoci/rung/libcontainer/launch"
 	"github.com/rungoci/rung/libcontainer/notify"
 	"github.com/rungoci/rung/libcontainer/process"
 	"github.com/rungoci/rung/libcontainer/state"
-
-	// The init process enters the program through this package.
-	_ "github.com/rungoci/rung/libcontainer/initproc"
 )
 
 // Options say how to create a container.

@@ -10,8 +10,9 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/rungoci/rung/internal/errdefs"
 	"golang.org/x/sys/unix"
+
+	"github.com/rungoci/rung/internal/errdefs"
 )
 
 // Parsed is what the options of one mount ask for.

@@ -7,8 +7,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/rungoci/rung/internal/errdefs"
 	"golang.org/x/sys/unix"
+
+	"github.com/rungoci/rung/internal/errdefs"
 )
 
 const (

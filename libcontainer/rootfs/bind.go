@@ -4,8 +4,9 @@ import (
 	"errors"
 	"path"
 
-	"github.com/rungoci/rung/internal/errdefs"
 	"golang.org/x/sys/unix"
+
+	"github.com/rungoci/rung/internal/errdefs"
 )
 
 // bind makes a bind mount. A relative source is relative to the working

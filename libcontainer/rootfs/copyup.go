@@ -4,8 +4,9 @@ import (
 	"bytes"
 	"errors"
 
-	"github.com/rungoci/rung/internal/errdefs"
 	"golang.org/x/sys/unix"
+
+	"github.com/rungoci/rung/internal/errdefs"
 )
 
 // copyUp copies what the folder from (O_PATH) holds into the new tmpfs to,

@@ -5,8 +5,9 @@ import (
 	"os"
 	"strings"
 
-	"github.com/rungoci/rung/internal/errdefs"
 	"golang.org/x/sys/unix"
+
+	"github.com/rungoci/rung/internal/errdefs"
 )
 
 // ChangeDir makes the root, which has its mounts and is not entered yet, the

@@ -6,9 +6,10 @@ import (
 	"strconv"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
 	"github.com/rungoci/rung/internal/errdefs"
 	"github.com/rungoci/rung/libcontainer/mountopt"
-	"golang.org/x/sys/unix"
 )
 
 // Finish makes read-only what must be, masks what must not be seen, and sets

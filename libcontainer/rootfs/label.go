@@ -3,8 +3,9 @@ package rootfs
 import (
 	"slices"
 
-	"github.com/rungoci/rung/libcontainer/mountopt"
 	"golang.org/x/sys/unix"
+
+	"github.com/rungoci/rung/libcontainer/mountopt"
 )
 
 // The option of SELinux that gives all files of a filesystem one label, and all

@@ -5,9 +5,10 @@ import (
 	"strconv"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
 	"github.com/rungoci/rung/internal/errdefs"
 	"github.com/rungoci/rung/libcontainer/mountopt"
-	"golang.org/x/sys/unix"
 )
 
 // entry is one entry of "mounts" in config.json.

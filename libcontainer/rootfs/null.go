@@ -3,8 +3,9 @@ package rootfs
 import (
 	"errors"
 
-	"github.com/rungoci/rung/internal/errdefs"
 	"golang.org/x/sys/unix"
+
+	"github.com/rungoci/rung/internal/errdefs"
 )
 
 // NullStdio replaces those of the standard streams that are the host's null

@@ -4,8 +4,9 @@ import (
 	"errors"
 	"strings"
 
-	"github.com/rungoci/rung/internal/errdefs"
 	"golang.org/x/sys/unix"
+
+	"github.com/rungoci/rung/internal/errdefs"
 )
 
 // processView reports whether e is a new procfs or sysfs, which must be exactly

@@ -3,9 +3,10 @@ package rootfs
 import (
 	"path"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/rungoci/rung/internal/errdefs"
 	"github.com/rungoci/rung/libcontainer/mountopt"
-	"golang.org/x/sys/unix"
 )
 
 // rootPropagation returns linux.rootfsPropagation. The type is 0 where the

@@ -22,10 +22,11 @@ import (
 	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
 	"github.com/rungoci/rung/internal/errdefs"
 	"github.com/rungoci/rung/libcontainer/bundle"
 	"github.com/rungoci/rung/libcontainer/mountopt"
-	"golang.org/x/sys/unix"
 )
 
 // Options says what root filesystem to make.

@@ -10,8 +10,9 @@ import (
 	"testing"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
-	"github.com/rungoci/rung/internal/errdefs"
 	"golang.org/x/sys/unix"
+
+	"github.com/rungoci/rung/internal/errdefs"
 )
 
 // The tests work in mount namespaces of their own: a test's goroutine is

@@ -4,9 +4,10 @@ import (
 	"errors"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
 	"github.com/rungoci/rung/internal/errdefs"
 	"github.com/rungoci/rung/libcontainer/mountopt"
-	"golang.org/x/sys/unix"
 )
 
 // Running is the root filesystem of a container that runs. Its programs can

@@ -5,9 +5,10 @@ import (
 	"os"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
 	"github.com/rungoci/rung/internal/errdefs"
 	"github.com/rungoci/rung/internal/sys"
-	"golang.org/x/sys/unix"
 )
 
 // Terminal makes a pseudoterminal of the container's own devpts, of the given

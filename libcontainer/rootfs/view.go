@@ -4,8 +4,9 @@ import (
 	"path"
 	"strings"
 
-	"github.com/rungoci/rung/internal/errdefs"
 	"golang.org/x/sys/unix"
+
+	"github.com/rungoci/rung/internal/errdefs"
 )
 
 // view is a procfs or sysfs that the container has at /proc or /sys. Masked and

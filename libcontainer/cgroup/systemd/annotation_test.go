@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/godbus/dbus/v5"
+
 	ours "github.com/rungoci/rung/internal/dbus"
 )
 
