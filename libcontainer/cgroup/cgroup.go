@@ -71,6 +71,8 @@ type Folder struct {
 	Mount string `json:"mount"`
 	// Path is the folder below Mount; it begins with "/".
 	Path string `json:"path"`
+	// Inode is its inode number, or 0 before Create.
+	Inode uint64 `json:"inode,omitempty"`
 }
 
 // Dir returns the folder's absolute path.
@@ -97,6 +99,8 @@ type Record struct {
 	Unit string `json:"unit,omitempty"`
 	// Sub is Options.Subgroup, with the systemd driver.
 	Sub string `json:"sub,omitempty"`
+	// ScopeInode is the inode number of the scope's cgroup, or 0 before Create.
+	ScopeInode uint64 `json:"scopeInode,omitempty"`
 	// Bus is where the systemd of that scope is spoken with; "" stands for
 	// the host's.
 	Bus string `json:"bus,omitempty"`
@@ -198,7 +202,7 @@ func (m *Manager) place(hs []hierarchy, p place) error {
 			m.others = append(m.others, h)
 			continue
 		}
-		m.rec.Folders = append(m.rec.Folders, Folder{h.controllers, h.mount, p.in(h, m.rec.Version)})
+		m.rec.Folders = append(m.rec.Folders, Folder{Controllers: h.controllers, Mount: h.mount, Path: p.in(h, m.rec.Version)})
 	}
 	m.index()
 	if m.rec.Version == V2 || m.rec.Rootless {

@@ -85,6 +85,7 @@ func (m *Manager) createFolder(i int) error {
 	default:
 		return mkdirError(dir, err)
 	}
+	m.rec.Folders[i].Inode = inode(dir)
 	return m.ready(f, dir)
 }
 

@@ -17,8 +17,10 @@ const destroyTimeout = 10 * time.Second
 // nothing is there. The folders above the container's stay.
 //
 // A Manager whose Create refused folders because others use them removes
-// nothing but what it made.
+// nothing but what it made. Cgroups of others that have come to have the
+// container's paths since are left alone.
 func (m *Manager) Destroy() error {
+	m.disown()
 	if m.foreign {
 		m.undoCreate()
 		return nil
@@ -27,21 +29,22 @@ func (m *Manager) Destroy() error {
 		return m.removeAll(m.endIn, destroyTimeout)
 	}
 	m.unit.leave()
+	over := m.scopeOver()
 	if err := m.removeAll(m.endIn, destroyTimeout); err != nil {
 		return err
 	}
-	return m.stopUnit()
+	return m.stopUnit(over)
 }
 
 // Remove is Destroy for a container of whose processes none can be left, as they
-// were in a pid namespace that has ended. What is in its cgroups then has come
-// there later, say with another container that was given the same path, and is not
-// killed: it makes Remove fail. With the systemd driver the name is all that the
-// unit is known by, and it is stopped.
+// were in a pid namespace that has ended. What is in its cgroups then was moved
+// there by somebody, and is not killed: it makes Remove fail. With the systemd
+// driver the scope is stopped.
 func (m *Manager) Remove() error {
 	if m.foreign || m.unit != nil {
 		return m.Destroy()
 	}
+	m.disown()
 	return m.removeAll(nil, removeTimeout)
 }
 

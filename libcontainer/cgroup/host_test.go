@@ -48,7 +48,7 @@ func removeAll(tb testing.TB, dir string) {
 		return
 	}
 	m := &Manager{rec: Record{Version: V1}, dirs: []string{dir}}
-	m.rec.Folders = []Folder{{"devices", "", dir}}
+	m.rec.Folders = []Folder{{Controllers: "devices", Path: dir}}
 	if strings.HasPrefix(dir, cgroupRoot+"/freezer/") {
 		m.rec.Folders[0].Controllers = "freezer"
 	}

@@ -98,7 +98,7 @@ func FuzzParsePath(f *testing.F) {
 		}
 		for _, h := range []hierarchy{{own: "/"}, {own: "/own/deep"}} {
 			for _, v := range []Version{V1, Hybrid, V2} {
-				folder := Folder{"memory", "/sys/fs/cgroup/memory", got.in(h, v)}
+				folder := Folder{Controllers: "memory", Mount: "/sys/fs/cgroup/memory", Path: got.in(h, v)}
 				if !validFolder(folder) {
 					t.Errorf("%q became the folder %+v, which Load refuses", p, folder)
 				}

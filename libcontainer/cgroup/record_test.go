@@ -7,17 +7,17 @@ import (
 )
 
 func TestLoadRefuses(t *testing.T) {
-	good := Folder{"memory", "/sys/fs/cgroup/memory", "/a/b"}
+	good := Folder{Controllers: "memory", Mount: "/sys/fs/cgroup/memory", Path: "/a/b"}
 	for name, r := range map[string]Record{
 		"unknown driver":           {Driver: "magic", Version: V1, Folders: []Folder{good}},
 		"no driver":                {Version: V1, Folders: []Folder{good}},
-		"the root":                 {Driver: DriverCgroupfs, Version: V1, Folders: []Folder{{"memory", "/sys/fs/cgroup/memory", "/"}}},
-		"empty path":               {Driver: DriverCgroupfs, Version: V1, Folders: []Folder{{"memory", "/sys/fs/cgroup/memory", ""}}},
-		"relative path":            {Driver: DriverCgroupfs, Version: V1, Folders: []Folder{{"memory", "/sys/fs/cgroup/memory", "a"}}},
-		"dotdot":                   {Driver: DriverCgroupfs, Version: V1, Folders: []Folder{good, {"memory", "/sys/fs/cgroup/memory", "/a/.."}}},
-		"double slash":             {Driver: DriverCgroupfs, Version: V1, Folders: []Folder{{"memory", "/sys/fs/cgroup/memory", "//"}}},
-		"relative mount":           {Driver: DriverCgroupfs, Version: V1, Folders: []Folder{{"memory", "sys", "/a"}}},
-		"no mount":                 {Driver: DriverCgroupfs, Version: V1, Folders: []Folder{{"memory", "", "/a"}}},
+		"the root":                 {Driver: DriverCgroupfs, Version: V1, Folders: []Folder{{Controllers: "memory", Mount: "/sys/fs/cgroup/memory", Path: "/"}}},
+		"empty path":               {Driver: DriverCgroupfs, Version: V1, Folders: []Folder{{Controllers: "memory", Mount: "/sys/fs/cgroup/memory", Path: ""}}},
+		"relative path":            {Driver: DriverCgroupfs, Version: V1, Folders: []Folder{{Controllers: "memory", Mount: "/sys/fs/cgroup/memory", Path: "a"}}},
+		"dotdot":                   {Driver: DriverCgroupfs, Version: V1, Folders: []Folder{good, {Controllers: "memory", Mount: "/sys/fs/cgroup/memory", Path: "/a/.."}}},
+		"double slash":             {Driver: DriverCgroupfs, Version: V1, Folders: []Folder{{Controllers: "memory", Mount: "/sys/fs/cgroup/memory", Path: "//"}}},
+		"relative mount":           {Driver: DriverCgroupfs, Version: V1, Folders: []Folder{{Controllers: "memory", Mount: "sys", Path: "/a"}}},
+		"no mount":                 {Driver: DriverCgroupfs, Version: V1, Folders: []Folder{{Controllers: "memory", Path: "/a"}}},
 		"a scope without a name":   {Driver: DriverSystemd, Version: V2, Folders: []Folder{good}},
 		"a scope on v1":            {Driver: DriverSystemd, Version: V1, Unit: "a.scope", Folders: []Folder{good}},
 		"a scope without a folder": {Driver: DriverSystemd, Version: V2, Unit: "a.scope"},
@@ -31,7 +31,7 @@ func TestLoadRefuses(t *testing.T) {
 
 func TestRecordRoundTrip(t *testing.T) {
 	r := Record{Driver: DriverCgroupfs, Version: Hybrid, Rootless: true, Folders: []Folder{
-		{"cpu,cpuacct", "/sys/fs/cgroup/cpu,cpuacct", "/a/b"}, {"", "/sys/fs/cgroup/unified", "/a/b"},
+		{Controllers: "cpu,cpuacct", Mount: "/sys/fs/cgroup/cpu,cpuacct", Path: "/a/b"}, {Mount: "/sys/fs/cgroup/unified", Path: "/a/b"},
 	}}
 	data, err := json.Marshal(r)
 	if err != nil {
@@ -52,10 +52,10 @@ func TestRecordRoundTrip(t *testing.T) {
 
 func TestView(t *testing.T) {
 	m := &Manager{rec: Record{Version: Hybrid, Folders: []Folder{
-		{"cpu,cpuacct", "/sys/fs/cgroup/cpu,cpuacct", "/c"},
-		{"memory", "/sys/fs/cgroup/memory", "/c"},
-		{"name=systemd", "/sys/fs/cgroup/systemd", "/c"},
-		{"", "/sys/fs/cgroup/unified", "/c"},
+		{Controllers: "cpu,cpuacct", Mount: "/sys/fs/cgroup/cpu,cpuacct", Path: "/c"},
+		{Controllers: "memory", Mount: "/sys/fs/cgroup/memory", Path: "/c"},
+		{Controllers: "name=systemd", Mount: "/sys/fs/cgroup/systemd", Path: "/c"},
+		{Mount: "/sys/fs/cgroup/unified", Path: "/c"},
 	}}, others: []hierarchy{{"name=openrc", "openrc", "/sys/fs/cgroup/openrc", "/docker"}, {"name=x", "x", "/sys/fs/cgroup/x", "/"}}}
 	m.index()
 	want := View{Mounts: []Mount{
@@ -69,7 +69,7 @@ func TestView(t *testing.T) {
 	if got := m.View(); !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
 	}
-	m = &Manager{rec: Record{Version: V2, Folders: []Folder{{"", "/sys/fs/cgroup", "/c"}}}}
+	m = &Manager{rec: Record{Version: V2, Folders: []Folder{{Mount: "/sys/fs/cgroup", Path: "/c"}}}}
 	m.index()
 	if got := m.View(); !reflect.DeepEqual(got, View{Unified: true, Path: "/sys/fs/cgroup/c"}) {
 		t.Errorf("got %+v", got)

@@ -23,6 +23,7 @@ import (
 // where it has cgroup.kill (Linux 5.14), else the container is frozen for the
 // time, as far as it can be.
 func (m *Manager) Signal(sig unix.Signal) error {
+	m.disown()
 	dir := m.primary()
 	if dir == "" || !exists(dir) {
 		return nil

@@ -190,7 +190,7 @@ func TestStatsV1Files(t *testing.T) {
 		"hugetlb": {"hugetlb.2MB.failcnt": "1", "hugetlb.2MB.usage_in_bytes": "2", "hugetlb.2MB.max_usage_in_bytes": "3", "hugetlb.1GB.failcnt": "0",
 			"hugetlb.1GB.rsvd.failcnt": "4", "hugetlb.1GB.rsvd.usage_in_bytes": "5", "hugetlb.1GB.rsvd.max_usage_in_bytes": "6"},
 	} {
-		m.rec.Folders = append(m.rec.Folders, Folder{controller, root, "/" + controller})
+		m.rec.Folders = append(m.rec.Folders, Folder{Controllers: controller, Mount: root, Path: "/" + controller})
 		for name, text := range files {
 			if err := os.MkdirAll(filepath.Join(root, controller), 0o755); err != nil {
 				t.Fatal(err)

@@ -78,7 +78,7 @@ func newUnit(m *Manager, o Options, cgroupsPath string) (*Manager, error) {
 	if m.rec.Sub = o.Subgroup; m.rec.Sub != "" {
 		dir += "/" + m.rec.Sub
 	}
-	m.rec.Folders = []Folder{{"", cgroupRoot, dir}}
+	m.rec.Folders = []Folder{{Mount: cgroupRoot, Path: dir}}
 	m.index()
 	return m, m.checkUnused()
 }
@@ -134,6 +134,7 @@ func (m *Manager) startScope() (err error) {
 		m.unit.leave()
 		return errdefs.AtField(err, fieldPath)
 	}
+	m.rec.ScopeInode = inode(m.scopeDir())
 	if err = m.makeSubgroup(); err != nil {
 		// It says what.
 	} else if !exists(m.dirs[0]) {
@@ -277,8 +278,9 @@ func (m *Manager) keep(bus *systemd.Bus, kept []limit) error {
 	return nil
 }
 
-// stopUnit has systemd stop and forget the unit, of which no process is left.
-func (m *Manager) stopUnit() error {
+// stopUnit has systemd stop and forget the unit, of which no process is left. One
+// that is over has stopped; whether it failed is what there is to forget.
+func (m *Manager) stopUnit(over bool) error {
 	bus, err := m.dial()
 	if errors.Is(err, systemd.ErrNoManager) || errors.Is(err, unix.EACCES) {
 		// It was the systemd of a user who has logged out, or rung is not
@@ -289,6 +291,9 @@ func (m *Manager) stopUnit() error {
 		return err
 	}
 	defer bus.Close()
+	if over {
+		return bus.ResetFailed(m.rec.Unit)
+	}
 	return bus.StopUnit(m.rec.Unit)
 }
 

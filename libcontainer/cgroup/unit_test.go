@@ -37,7 +37,7 @@ func scopeManager(t *testing.T, files map[string]string) *Manager {
 		}
 	}
 	m, err := Load(Record{Driver: DriverSystemd, Version: V2, Unit: "rung-c.scope", Bus: "unix:path=" + mount + "/bus",
-		Folders: []Folder{{"", mount, "/system.slice/rung-c.scope"}}})
+		Folders: []Folder{{Mount: mount, Path: "/system.slice/rung-c.scope"}}})
 	if err != nil {
 		t.Fatal(err)
 	}

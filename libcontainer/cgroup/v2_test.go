@@ -17,7 +17,7 @@ import (
 func fakeV2(t *testing.T, files ...string) *Manager {
 	t.Helper()
 	root := t.TempDir()
-	m := &Manager{creating: true, rec: Record{Driver: DriverCgroupfs, Version: V2, Folders: []Folder{{"", root, "/c"}}}}
+	m := &Manager{creating: true, rec: Record{Driver: DriverCgroupfs, Version: V2, Folders: []Folder{{Mount: root, Path: "/c"}}}}
 	m.index()
 	if err := os.Mkdir(m.dirs[0], 0o755); err != nil {
 		t.Fatal(err)

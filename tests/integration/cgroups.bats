@@ -199,6 +199,34 @@ refused() {
 	delete
 }
 
+@test "cgroups: those that are another container's by now are left alone" {
+	peer_lacks "knows them by their paths alone"
+	local other
+	host_pids # of such a container processes may be left, which delete ends
+	running
+	rung kill "$CT" KILL
+	wait_for_status stopped
+	gone_or_removed
+	# Elsewhere, a container of the same name.
+	ROOT=$WORK/other running
+	other=$(ROOT=$WORK/other pid)
+	rung kill --all "$CT" KILL
+	delete
+	! is_gone "$other" || fail "delete has killed what is another container's"
+	ROOT=$WORK/other rung exec "$CT" true
+	ROOT=$WORK/other delete --force
+}
+
+# gone_or_removed: the container's cgroups are not there, as a scope is gone by itself.
+gone_or_removed() {
+	if systemd_driver; then
+		poll scope_is_gone
+	else
+		find /sys/fs/cgroup -depth -path "*$(cgroup_path)*" -type d -delete 2>/dev/null || true
+	fi
+}
+scope_is_gone() { [[ -z $(find /sys/fs/cgroup -path "*$CT*" -print -quit 2>/dev/null) ]]; }
+
 # --- memory ---
 
 @test "memory: limit" {

@@ -388,6 +388,25 @@ limits() {
 	delete
 }
 
+@test "systemd: a scope of that name that is another container's by now is left alone by delete" {
+	local place
+	# In the same place, and in another slice.
+	for place in "$SLICE" "rt$$-else.slice"; do
+		scope "$CT"
+		running
+		rung kill "$CT" KILL
+		wait_for_status stopped
+		no_unit
+		scope "$CT" "$place"
+		ROOT=$WORK/other running
+		delete
+		equal active "$(property ActiveState)"
+		ROOT=$WORK/other rung exec "$CT" true
+		ROOT=$WORK/other delete --force
+		no_unit
+	done
+}
+
 @test "systemd: a scope that failed is cleared by delete, and its name is free again" {
 	annotate RuntimeMaxSec $((PATIENCE / 4)) # the start is a part of it
 	annotate TimeoutStopSec 1
