@@ -29,6 +29,8 @@ mem:
 	MOVLQSX (DI), DI
 enter:
 	SYSCALL
+	CMPQ R14, $8
+	JEQ  over
 	MOVQ AX, R12
 	CMPQ AX, $-4095
 	JCC  failed
@@ -74,6 +76,8 @@ report:
 	MOVQ AX, 24(R13)
 	MOVQ 8(R13), BX
 	JMP  walk
+over:
+	UNDEF
 	// "rungrung"
 	LONG $0x676e7572
 	LONG $0x676e7572

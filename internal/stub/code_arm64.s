@@ -29,6 +29,8 @@ mem:
 	MOVW (R0), R0
 enter:
 	SVC
+	CMP  $8, R21
+	BEQ  over
 	MOVD R0, R22
 	CMN  $4095, R0
 	BCS  failed
@@ -74,6 +76,9 @@ report:
 	MOVD R0, 24(R19)
 	MOVD 8(R19), R20
 	B    walk
+over:
+	// An undefined instruction.
+	WORD $0
 	// "rungrung"
 	WORD $0x676e7572
 	WORD $0x676e7572

@@ -1,6 +1,7 @@
 package stub
 
 import (
+	"context"
 	"errors"
 	"io"
 	"os"
@@ -8,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -18,6 +20,21 @@ import (
 // run executes p with the pipe that it reports to as descriptor 3, and its
 // standard input; it returns what it wrote, what it reported, and its status.
 func run(t *testing.T, p *Program, in string) (out string, reports []Report, status int) {
+	t.Helper()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if _, err := w.WriteString(in); err != nil {
+		t.Fatal(err)
+	}
+	w.Close()
+	return runFrom(t, p, r)
+}
+
+// runFrom is run with a file for standard input.
+func runFrom(t *testing.T, p *Program, stdin *os.File) (out string, reports []Report, status int) {
 	t.Helper()
 	if !Supported {
 		t.Skip("there is no machine code for this architecture")
@@ -32,25 +49,15 @@ func run(t *testing.T, p *Program, in string) (out string, reports []Report, sta
 		t.Fatal(err)
 	}
 	defer r.Close()
-	cmd := exec.Command("/proc/self/fd/" + strconv.Itoa(int(f.Fd())))
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "/proc/self/fd/"+strconv.Itoa(int(f.Fd())))
 	cmd.ExtraFiles = []*os.File{w}
-	cmd.Stdin, err = os.Open(os.DevNull)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if in != "" {
-		pr, pw, err := os.Pipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer pr.Close()
-		if _, err := pw.WriteString(in); err != nil {
-			t.Fatal(err)
-		}
-		pw.Close()
-		cmd.Stdin = pr
-	}
+	cmd.Stdin = stdin
 	text, err := cmd.Output()
+	if ctx.Err() != nil {
+		t.Fatal("the program does not end")
+	}
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
 		t.Fatal(err)
@@ -136,6 +143,95 @@ func TestFailures(t *testing.T) {
 			}
 			if out != "a" || status != 127 || len(reports) != 1 || reports[0].Err() != tt.want {
 				t.Errorf("got %q, %v, %d, want %v", out, reports, status, tt.want)
+			}
+		})
+	}
+}
+
+// deny adds a filter of system calls that refuses these with EPERM.
+func deny(p *Program, numbers ...uint32) {
+	const load, equal, ret = unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, unix.BPF_RET | unix.BPF_K
+	filter := []unix.SockFilter{{Code: load}}
+	for i, nr := range numbers {
+		filter = append(filter, unix.SockFilter{Code: equal, K: nr, Jt: uint8(len(numbers) - i)})
+	}
+	filter = append(filter, unix.SockFilter{Code: ret, K: unix.SECCOMP_RET_ALLOW},
+		unix.SockFilter{Code: ret, K: unix.SECCOMP_RET_ERRNO | uint32(unix.EPERM)})
+	code := p.Mem(unsafe.Slice((*byte)(unsafe.Pointer(&filter[0])), len(filter)*int(unsafe.Sizeof(filter[0]))))
+	// struct sock_fprog
+	program := [2]uint64{uint64(len(filter)), uint64(code)}
+	p.Call(unix.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+	p.Call(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, 0, p.Mem(unsafe.Slice((*byte)(unsafe.Pointer(&program)), 16)))
+}
+
+// TestDenied: the end is the end, whatever the filter of system calls refuses.
+func TestDenied(t *testing.T) {
+	for _, tt := range []struct {
+		name            string
+		deny            []uint32
+		reports, status int
+	}{
+		{"nothing", nil, 1, 127},
+		{"the end", []uint32{unix.SYS_EXIT_GROUP}, 1, -1}, // by a signal
+		{"the report", []uint32{unix.SYS_WRITE}, 0, 127},
+		{"both", []uint32{unix.SYS_WRITE, unix.SYS_EXIT_GROUP}, 0, -1},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			p := New()
+			deny(p, tt.deny...)
+			p.Call(unix.SYS_CLOSE, ^uintptr(0))
+			_, reports, status := run(t, p, "")
+			if len(reports) != tt.reports || status != tt.status {
+				t.Errorf("got %v, %d; want %d reports, and %d", reports, status, tt.reports, tt.status)
+			}
+		})
+	}
+}
+
+// TestReceive has a descriptor come with a byte, or not.
+func TestReceive(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		limit uint64
+		send  bool
+		want  string
+	}{
+		{"a descriptor", 64, true, ""},
+		{"none", 64, false, "bad file descriptor"},
+		{"one for which there is no room", 4, true, "bad file descriptor"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			theirs := os.NewFile(uintptr(pair[0]), "")
+			defer theirs.Close()
+			defer unix.Close(pair[1])
+			null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer null.Close()
+			var rights []byte
+			if tt.send {
+				rights = unix.UnixRights(int(null.Fd()))
+			}
+			if err := unix.Sendmsg(pair[1], []byte{0}, rights, nil, 0); err != nil {
+				t.Fatal(err)
+			}
+			p := New()
+			p.Rlimit(unix.RLIMIT_NOFILE, tt.limit, tt.limit)
+			p.Receive(0, []int{1, 2})
+			say(p, "this is not for the pipe that was standard output")
+			p.Call(unix.SYS_EXIT_GROUP, 0)
+			out, reports, _ := runFrom(t, p, theirs)
+			got := ""
+			if len(reports) > 0 {
+				got = reports[0].Err().Error()
+			}
+			if out != "" || got != tt.want {
+				t.Errorf("wrote %q, reported %q; want %q", out, got, tt.want)
 			}
 		})
 	}

@@ -345,6 +345,17 @@ limit() { awk -v n="$1" 'index($0, n) == 1 { $0 = substr($0, 27); print $1, $2 }
 	says "process.rlimits[0]"
 }
 
+@test "process: a limit of open files that leaves no room keeps the standard streams apart" {
+	local limit
+	for limit in 4 5 6; do
+		config '.process.rlimits = [{type: "RLIMIT_NOFILE", soft: $n, hard: $n}]' --argjson n "$limit"
+		program cat
+		# The container's own /dev/null takes the place of the host's.
+		echo here | "$RUNG" --root "$ROOT" "${DRIVER[@]}" run --bundle "$BUNDLE" "$CT" >"$WORK/out" 2>/dev/null 3>&-
+		equal here "$(<"$WORK/out")"
+	done
+}
+
 @test "rlimits: a hard limit that this host may not raise is an error that names it" {
 	(ulimit -H -n 1000000000) 2>/dev/null && skip "this host may raise it"
 	config '.process.rlimits = [{type: "RLIMIT_NOFILE", soft: 1000000000, hard: 1000000000}]'
