@@ -15,6 +15,9 @@ const exiting = 0x4
 
 // Stat is what is read of a process.
 type Stat struct {
+	// Name is that of the main thread: the first 15 bytes of the program's
+	// file name, or what the program has set (PR_SET_NAME).
+	Name string
 	// Letter is the state of the main thread: R, S, D, Z, T, t, X, I.
 	Letter byte
 	// Flags are the kernel's PF_ flags of the main thread.
@@ -66,7 +69,7 @@ func Parse(line []byte) (Stat, error) {
 	if len(fields) <= start-state {
 		return Stat{}, errMalformed
 	}
-	s := Stat{Letter: fields[0][0]}
+	s := Stat{Name: name(line[:i]), Letter: fields[0][0]}
 	var err error
 	if s.Flags, err = strconv.ParseUint(string(fields[flags-state]), 10, 64); err != nil {
 		return Stat{}, err
@@ -76,6 +79,12 @@ func Parse(line []byte) (Stat, error) {
 	}
 	s.StartTime, err = strconv.ParseUint(string(fields[start-state]), 10, 64)
 	return s, err
+}
+
+// name returns what is behind the bracket of "PID (name".
+func name(head []byte) string {
+	_, name, _ := bytes.Cut(head, []byte("("))
+	return string(name)
 }
 
 var errMalformed = errors.New("malformed /proc/PID/stat")

@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"slices"
 	"syscall"
+	"unsafe"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -33,6 +34,9 @@ func init() {
 	os.Exit(run(os.Args))
 }
 
+// name is what the kernel calls the process up to the user's program, with a NUL.
+var name = []byte(handshake.Arg0 + "\x00")
+
 // run returns only if the container's program could not be run.
 func run(args []string) int {
 	fd, soft, ok := handshake.ParseArgs(args)
@@ -46,6 +50,8 @@ func run(args []string) int {
 	// As spawn has set it; the kernel may have dropped it at execve. Should
 	// the outside have died before, the conversation ends.
 	_ = unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0)
+	// Its own is a number, that of the descriptor by which it was executed.
+	_ = unix.Prctl(unix.PR_SET_NAME, uintptr(unsafe.Pointer(&name[0])), 0, 0, 0)
 	unix.CloseOnExec(fd)
 	in := &inside{
 		conn: handshake.NewConn(os.NewFile(uintptr(fd), "handshake")),

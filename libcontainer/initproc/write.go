@@ -120,6 +120,7 @@ func begin(p *stub.Program) {
 	p.Try(unix.SYS_PRCTL, unix.PR_SET_DUMPABLE, 0)
 	p.Call(unix.SYS_PRCTL, unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL))
 	p.Try(unix.SYS_PRCTL, unix.PR_SET_TIMERSLACK, 0)
+	p.Try(unix.SYS_PRCTL, unix.PR_SET_NAME, p.Mem(name))
 	if soft, hard, ok := nofile.Original(); ok {
 		p.Rlimit(unix.RLIMIT_NOFILE, soft, hard)
 	}

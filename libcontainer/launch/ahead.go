@@ -322,6 +322,8 @@ func (c *creation) releaseAhead() error {
 		return again(err)
 	}
 	switch err := a.hear(); {
+	case errors.Is(err, io.EOF) && c.neverRan():
+		return again(errDied)
 	case errors.Is(err, io.EOF):
 		c.tell("ahead", &a.report)
 		return nil

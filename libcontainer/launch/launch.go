@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 
@@ -20,6 +21,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/rungoci/rung/internal/errdefs"
+	"github.com/rungoci/rung/internal/procstat"
 	"github.com/rungoci/rung/internal/spawn"
 	"github.com/rungoci/rung/libcontainer/annotation"
 	"github.com/rungoci/rung/libcontainer/bundle"
@@ -290,6 +292,18 @@ func (c *creation) closeFiles() {
 	}
 }
 
+// errDied is what neverRan is about.
+var errDied = errors.New("the process died before it ran the program")
+
+// neverRan tells of a process that has ended its conversation, as it does when it
+// executes the user's program, whether it died instead: the filter of system calls
+// (SIGSYS) or a lack of memory may end it in that very call. It is exiting then, which
+// comes before its files are closed, and has the name that it had.
+func (c *creation) neverRan() bool {
+	now, err := procstat.Read(c.process.Pid)
+	return err == nil && now.Exiting() && now.Name == handshake.Arg0
+}
+
 // died explains the end of an init that said nothing.
 func (c *creation) died() error {
 	if err := c.process.SetupError(); err != nil {
@@ -308,6 +322,10 @@ func (c *creation) died() error {
 		if res := resources(c.spec); status.Signal() == unix.SIGKILL && res != nil && res.Memory != nil && res.Memory.Limit != nil {
 			e.Field = "linux.resources.memory.limit"
 			e.Hint = fmt.Sprintf("a limit of %d bytes may be too small to start in", *res.Memory.Limit)
+		}
+		// Go's exit(2) and that of package stub trap where they return.
+		if slices.Contains([]unix.Signal{unix.SIGSYS, unix.SIGTRAP, unix.SIGILL}, status.Signal()) && c.hasFilter() {
+			e.Field, e.Hint = "linux.seccomp", "the filter may let it neither execute the program nor say so"
 		}
 	}
 	return c.gone(e)

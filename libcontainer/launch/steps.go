@@ -458,6 +458,9 @@ func (c *creation) release() error {
 		if err := gate.Release(c.conn); err != nil {
 			return err
 		}
+		if c.neverRan() {
+			return c.died()
+		}
 	}
 	c.settle()
 	return nil

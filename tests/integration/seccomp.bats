@@ -328,6 +328,28 @@ on_amd64() { [[ $(uname -m) == x86_64 ]] || skip "this machine is no x86-64"; }
 	says linux.seccomp.syscalls "4096 instructions"
 }
 
+@test "seccomp: a filter that kills who executes the program is an error that names it" {
+	peer_lacks "words it otherwise"
+	local flag
+	deny '{names: ["execve"], action: "SCMP_ACT_KILL_PROCESS"}'
+	for flag in --detach --no-pivot --keep; do
+		run_fails "$flag"
+		says linux.seccomp SIGSYS
+	done
+}
+
+@test "seccomp: a filter that lets a process not even end does not keep rung waiting" {
+	peer_lacks "words it otherwise"
+	filter '{defaultAction: "SCMP_ACT_ERRNO", syscalls: [{names: ["execve"], action: "SCMP_ACT_ALLOW"}]}'
+	program /bin/nowhere
+	run_fails
+	says "process.args[0]"
+	filter '{defaultAction: "SCMP_ACT_ERRNO"}'
+	program true
+	run_fails
+	says linux.seccomp
+}
+
 # --- listeners ---
 
 # agent: a seccomp agent at the socket AGENT; what it is sent goes to agent_out.
