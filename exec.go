@@ -73,7 +73,7 @@ func execIn(ctx context.Context, cmd *cli.Command, id string, args []string) (in
 		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
 		PreserveFDs: cmd.Int("preserve-fds"), ConsoleSocket: cmd.String("console-socket"),
 		PidFile: cmd.String("pid-file"), PidfdSocket: cmd.String("pidfd-socket"),
-		Detach: cmd.Bool("detach"), IgnorePaused: cmd.Bool("ignore-paused"),
+		Detach: cmd.Bool("detach"), IgnorePaused: cmd.Bool("ignore-paused"), KeepSignals: true,
 		Warn: warn, Trace: trace(),
 	}
 	err := checkDescriptors(o.PreserveFDs)

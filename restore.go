@@ -40,7 +40,7 @@ exit status and deletes the container then, unless it is to be detached.`,
 			}
 			run.Detach = cmd.Bool("detach")
 			o := libcontainer.RestoreOptions{
-				RunOptions: libcontainer.RunOptions{Options: *run, NoSubreaper: cmd.Bool("no-subreaper")},
+				RunOptions: libcontainer.RunOptions{Options: *run, NoSubreaper: cmd.Bool("no-subreaper"), KeepSignals: true},
 				LSMProfile: cmd.String("lsm-profile"), LSMMountContext: cmd.String("lsm-mount-context"), Log: warnInLog,
 			}
 			// What is meant for the program it has got already.

@@ -26,7 +26,9 @@ status, or 128 and the number of the signal that ended it.`,
 				return err
 			}
 			o.Detach = cmd.Bool("detach")
-			status, err := libcontainer.Run(ctx, libcontainer.RunOptions{Options: *o, Keep: cmd.Bool("keep"), NoSubreaper: cmd.Bool("no-subreaper")})
+			status, err := libcontainer.Run(ctx, libcontainer.RunOptions{
+				Options: *o, Keep: cmd.Bool("keep"), NoSubreaper: cmd.Bool("no-subreaper"), KeepSignals: true,
+			})
 			if err != nil {
 				return err
 			}

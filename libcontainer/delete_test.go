@@ -3,7 +3,6 @@ package libcontainer
 import (
 	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"io"
 	"math/rand/v2"
@@ -245,10 +244,8 @@ type creator struct {
 // stops when it has done the given step, if there is one of that name.
 func (b *testbed) startCreator(id, step string) *creator {
 	b.t.Helper()
-	args, err := json.Marshal([]string{"creator", b.root, id, b.bundle, step})
-	must(b.t, err)
-	c := &creator{t: b.t, cmd: exec.Command("/proc/self/exe")}
-	c.cmd.Env = append(os.Environ(), helperEnv+"="+string(args))
+	c := &creator{t: b.t, cmd: helper(b.t, "creator", b.root, id, b.bundle, step)}
+	var err error
 	c.stdin, err = c.cmd.StdinPipe()
 	must(b.t, err)
 	stdout, err := c.cmd.StdoutPipe()

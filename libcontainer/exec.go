@@ -39,6 +39,8 @@ type ExecOptions struct {
 	// IgnorePaused has a process enter a paused container. It stands still
 	// there, and Exec with it, until the container is resumed.
 	IgnorePaused bool
+	// KeepSignals is as in RunOptions.
+	KeepSignals bool
 	// Warn is called with what is worth saying but no error. May be nil.
 	Warn func(text string)
 	// Trace is called after each step with its name and time. May be nil.
@@ -112,7 +114,8 @@ func inherit(p, own *specs.Process) {
 //
 // When ctx ends, or SIGINT, SIGTERM, SIGHUP or SIGQUIT arrives, before the
 // program runs, nothing of it is left. Exec writes nothing down; the processes
-// of a container are those in its cgroup.
+// of a container are those in its cgroup. When it returns, signals have the effect
+// again that they had before, as with Run.
 func (c *Container) Exec(ctx context.Context, o ExecOptions) (int, error) {
 	opts := Options{
 		ConsoleSocket: o.ConsoleSocket, Detach: o.Detach, Warn: o.Warn, Trace: o.Trace,
@@ -136,8 +139,9 @@ func (c *Container) Exec(ctx context.Context, o ExecOptions) (int, error) {
 	}
 	defer init.Close()
 	f := &foreground{}
-	defer f.giveBack()
 	f.relay, ctx = newRelay(ctx, opts.Warn)
+	defer f.relay.close(o.KeepSignals)
+	defer f.giveBack()
 	// It takes longer than the making of the process. But where that may be frozen when it
 	// is made, and comes to no end before somebody thaws it, signals still end rung.
 	cloned := f.relay.cloned

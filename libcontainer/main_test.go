@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -27,12 +28,23 @@ const patience = 20 * time.Second
 
 // helpers are what a re-executed test binary does in place of the tests.
 var helpers = map[string]func([]string) error{
-	"creator": helperCreator,
-	"run":     helperRun,
+	"creator":  helperCreator,
+	"embedder": helperEmbedder,
+	"run":      helperRun,
 }
 
 // helperEnv names one of helpers, and its arguments, as JSON.
 const helperEnv = "RUNG_LIBCONTAINER_TEST_HELPER"
+
+// helper returns a process to be that does what args say; see helpers.
+func helper(t *testing.T, args ...string) *exec.Cmd {
+	t.Helper()
+	text, err := json.Marshal(args)
+	must(t, err)
+	cmd := exec.Command("/proc/self/exe")
+	cmd.Env = append(os.Environ(), helperEnv+"="+string(text))
+	return cmd
+}
 
 func TestMain(m *testing.M) {
 	if text := os.Getenv(helperEnv); text != "" {

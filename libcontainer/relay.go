@@ -26,8 +26,9 @@ type relay struct {
 	ch   chan os.Signal
 	warn func(string)
 
-	// enabled is closed when the signals that end rung are.
-	enabled chan struct{}
+	// enabled is closed when the signals that end rung are; ended when nothing
+	// reads ch any more.
+	enabled, ended chan struct{}
 
 	mu     sync.Mutex
 	cancel context.CancelCauseFunc
@@ -35,6 +36,8 @@ type relay struct {
 	pending []unix.Signal
 	target  *os.File // pidfd of the init
 	resize  func()   // for SIGWINCH, where there is a terminal
+	// over says that what comes is nobody's any more; closed that ch is.
+	over, closed bool
 }
 
 const (
@@ -48,8 +51,9 @@ const (
 // that before attach was called.
 func newRelay(parent context.Context, warn func(string)) (*relay, context.Context) {
 	ctx, cancel := context.WithCancelCause(parent)
-	r := &relay{ch: make(chan os.Signal, 128), enabled: make(chan struct{}), warn: warn, cancel: cancel}
+	r := &relay{ch: make(chan os.Signal, 128), enabled: make(chan struct{}), ended: make(chan struct{}), warn: warn, cancel: cancel}
 	go func() {
+		defer close(r.ended)
 		for s := range r.ch {
 			if sig, ok := s.(unix.Signal); ok {
 				r.handle(sig)
@@ -108,21 +112,30 @@ func (r *relay) attach(pidfd *os.File, resize func()) {
 // stopSignals are those that end a creation.
 var stopSignals = []os.Signal{unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT}
 
+// enable has signals come, unless there is nobody any more whom they come to.
+func (r *relay) enable(signals ...os.Signal) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.closed {
+		signal.Notify(r.ch, signals...)
+	}
+}
+
 // enableStop enables what ends a creation.
 func (r *relay) enableStop() {
-	signal.Notify(r.ch, stopSignals...)
+	r.enable(stopSignals...)
 }
 
 // enableCommon enables what people and engines send to programs.
 func (r *relay) enableCommon() {
-	signal.Notify(r.ch, unix.SIGUSR1, unix.SIGUSR2, unix.SIGWINCH, unix.SIGCONT, unix.SIGTSTP, unix.SIGALRM)
+	r.enable(unix.SIGUSR1, unix.SIGUSR2, unix.SIGWINCH, unix.SIGCONT, unix.SIGTSTP, unix.SIGALRM)
 }
 
 // enableRare enables the rest.
 func (r *relay) enableRare() {
 	for sig := unix.Signal(1); sig <= lastSignal; sig++ {
 		if relayed(sig) {
-			signal.Notify(r.ch, sig)
+			r.enable(sig)
 		}
 	}
 }
@@ -146,6 +159,7 @@ func (r *relay) handle(sig unix.Signal) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
+	case r.over:
 	case r.target != nil && sig == unix.SIGWINCH && r.resize != nil:
 		r.resize()
 	case r.target != nil:
@@ -171,5 +185,24 @@ func (r *relay) forward(sig unix.Signal) {
 func (r *relay) detach() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.target, r.resize = nil, nil
+	r.over = true
+	r.target, r.resize, r.pending = nil, nil, nil
+}
+
+// close is detach, and has signals do again what they did before; nothing is left of
+// the relay, and its context ends. With keep it is detach alone: no signal is to end a
+// command that is about to tell how its program ended, and to disable as many costs
+// as much as to enable them.
+func (r *relay) close(keep bool) {
+	r.detach()
+	if keep {
+		return
+	}
+	r.mu.Lock()
+	r.closed = true
+	signal.Stop(r.ch) // nothing is sent on it from here on
+	close(r.ch)
+	r.mu.Unlock()
+	<-r.ended
+	r.cancel(nil)
 }

@@ -52,7 +52,7 @@ func (g *target) wantDeath(sig unix.Signal) {
 // startRelay returns a relay that is out of use when the test ends.
 func startRelay(t *testing.T) (*relay, context.Context) {
 	r, ctx := newRelay(context.Background(), func(text string) { t.Errorf("warning: %s", text) })
-	t.Cleanup(func() { signal.Stop(r.ch) })
+	t.Cleanup(func() { r.close(false) })
 	return r, ctx
 }
 
@@ -113,26 +113,8 @@ func TestSignalLate(t *testing.T) {
 	if g.ended(0) {
 		t.Fatal("it ended before attach")
 	}
-	attached(t, r, g, nil)
+	r.attach(g.pidfd, nil)
 	g.wantDeath(unix.SIGTERM)
-}
-
-// attached attaches the relay to the process, and waits at the end of the test
-// until the relay has enabled all signals, so that it does not do that later.
-func attached(t *testing.T, r *relay, g *target, resize func()) {
-	t.Helper()
-	r.attach(g.pidfd, resize)
-	t.Cleanup(func() {
-		last := startTarget(t)
-		r.mu.Lock()
-		r.target, r.resize = last.pidfd, nil
-		r.mu.Unlock()
-		sendUntil(t, lastSignal, func() bool { return last.ended(time.Millisecond) })
-		signal.Stop(r.ch)
-		r.mu.Lock()
-		r.target = nil // some may be on their way still
-		r.mu.Unlock()
-	})
 }
 
 // TestSignalForwarded sends signals of each group to this process.
@@ -140,7 +122,7 @@ func TestSignalForwarded(t *testing.T) {
 	for _, sig := range []unix.Signal{unix.SIGTERM, unix.SIGUSR1, unix.SIGVTALRM, 37, 64} { // 34 is one that the Go runtime does not let us have
 		g := startTarget(t)
 		r, ctx := startRelay(t)
-		attached(t, r, g, nil)
+		r.attach(g.pidfd, nil)
 		sendUntil(t, sig, func() bool { return g.ended(time.Millisecond) })
 		g.wantDeath(sig)
 		if ctx.Err() != nil {
@@ -161,7 +143,7 @@ func TestResizeSignal(t *testing.T) {
 	if ctx.Err() != nil {
 		t.Error("a window whose size changes ends the creation:", context.Cause(ctx))
 	}
-	attached(t, r, g, func() { resized++ })
+	r.attach(g.pidfd, func() { resized++ })
 	if resized != 1 {
 		t.Error("attach does not take over the size, which may have changed")
 	}
@@ -191,7 +173,7 @@ func TestSignalWaits(t *testing.T) {
 		if len(r.pending) != 1 || r.pending[0] != sig {
 			t.Errorf("signal %d is not kept for the program: %v", sig, r.pending)
 		}
-		attached(t, r, g, nil)
+		r.attach(g.pidfd, nil)
 	}
 }
 
@@ -210,9 +192,44 @@ func TestContinueBeforeAttach(t *testing.T) {
 	if ctx.Err() != nil {
 		t.Error("SIGCONT ends the creation:", context.Cause(ctx))
 	}
-	attached(t, r, g, nil)
+	r.attach(g.pidfd, nil)
 	if err := unix.Waitid(unix.P_PIDFD, int(g.pidfd.Fd()), &info, unix.WCONTINUED|unix.WNOHANG|unix.WNOWAIT, nil); err != nil || info.Signo == 0 {
 		t.Errorf("the program does not go on: %v", err)
+	}
+}
+
+// TestClosed checks that a relay which is closed takes no signals any more, however
+// late it would have enabled them.
+func TestClosed(t *testing.T) {
+	g := startTarget(t)
+	r, ctx := newRelay(context.Background(), func(text string) { t.Errorf("warning: %s", text) })
+	r.attach(g.pidfd, nil)
+	r.close(false)
+	<-r.ended
+	if ctx.Err() == nil {
+		t.Error("its context has not ended")
+	}
+	// The sender to a channel that is closed would panic.
+	r.cloned()
+	r.armed()
+	r.enableRare()
+	guard := make(chan os.Signal, 1)
+	signal.Notify(guard, unix.SIGUSR1)
+	defer signal.Stop(guard)
+	must(t, unix.Kill(os.Getpid(), unix.SIGUSR1))
+	<-guard
+	if g.ended(0) {
+		t.Error("the signal is passed on")
+	}
+}
+
+// TestDetached checks that a relay keeps nothing for a program that has ended.
+func TestDetached(t *testing.T) {
+	r, ctx := startRelay(t)
+	r.detach()
+	r.handle(unix.SIGTERM)
+	if len(r.pending) != 0 || ctx.Err() != nil {
+		t.Errorf("%v is kept, and the context: %v", r.pending, ctx.Err())
 	}
 }
 

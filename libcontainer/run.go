@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -20,6 +21,10 @@ type RunOptions struct {
 	// NoSubreaper leaves processes that the container abandons to the
 	// caller's reaper.
 	NoSubreaper bool
+	// KeepSignals leaves the signals taken when the call returns: they do
+	// nothing from then on. It is for commands that end with the container's
+	// program, which no signal is to end in between.
+	KeepSignals bool
 }
 
 // Run creates a container and starts it. With Detach it returns then, with
@@ -29,7 +34,12 @@ type RunOptions struct {
 //
 // When ctx ends, or SIGINT, SIGTERM, SIGHUP or SIGQUIT arrives, before the
 // container stands, its creation is undone. Run reaps every child of the
-// calling process while it waits.
+// calling process while it waits, and has that be a subreaper for as long
+// (PR_SET_CHILD_SUBREAPER).
+//
+// When Run returns, signals have the effect again that they had before, unless
+// KeepSignals is set; one that the caller ignored by signal.Ignore has its default
+// action then.
 func Run(ctx context.Context, o RunOptions) (int, error) {
 	o.immediate = o.NotifySocket == ""
 	return o.follow(ctx, create, (*run).start)
@@ -40,16 +50,19 @@ func Run(ctx context.Context, o RunOptions) (int, error) {
 func (o *RunOptions) follow(ctx context.Context, make func(context.Context, Options) (*Container, *spawn.Process, error), start func(*run) error) (int, error) {
 	o.fill()
 	f := &run{opts: o}
-	defer f.giveBack()
 	f.relay, ctx = newRelay(ctx, o.Warn)
+	defer f.relay.close(o.KeepSignals)
+	defer f.giveBack()
 	o.relay = f.relay
 	if !o.Detach {
 		o.Foreground = true
 		o.terminal = f.take
 		if !o.NoSubreaper {
-			if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
+			back, err := becomeSubreaper()
+			if err != nil {
 				return -1, errdefs.Doing(err, "become a subreaper (--no-subreaper does without)")
 			}
+			defer back()
 		}
 	}
 	c, p, err := make(ctx, o.Options)
@@ -79,6 +92,20 @@ func (o *RunOptions) follow(ctx context.Context, make func(context.Context, Opti
 		o.Trace("delete", time.Since(begin))
 	}
 	return status, err
+}
+
+// becomeSubreaper has processes that lose their parent become children of this one,
+// and returns what ends that, unless it was so before (PR_SET_CHILD_SUBREAPER(2const)).
+func becomeSubreaper() (back func(), err error) {
+	var before int32
+	if err := unix.Prctl(unix.PR_GET_CHILD_SUBREAPER, uintptr(unsafe.Pointer(&before)), 0, 0, 0); err != nil {
+		return nil, err
+	}
+	if before != 0 {
+		return func() {}, nil
+	}
+	back = func() { _ = unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0) }
+	return back, unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 }
 
 // run is a container that is made by Run.

@@ -3,7 +3,6 @@ package libcontainer
 import (
 	"bufio"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -34,10 +33,8 @@ type runner struct {
 // what next returns.
 func (b *testbed) startRun(flags ...string) *runner {
 	b.t.Helper()
-	args, err := json.Marshal(append([]string{"run", b.root, "c", b.bundle}, flags...))
-	must(b.t, err)
-	r := &runner{t: b.t, cmd: exec.Command("/proc/self/exe")}
-	r.cmd.Env = append(os.Environ(), helperEnv+"="+string(args))
+	r := &runner{t: b.t, cmd: helper(b.t, append([]string{"run", b.root, "c", b.bundle}, flags...)...)}
+	var err error
 	r.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	r.stdin, err = r.cmd.StdinPipe()
 	must(b.t, err)
