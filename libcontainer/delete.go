@@ -19,9 +19,13 @@ import (
 
 // Delete removes the container id below root and everything that was made for
 // it. Without force its init process must be gone, or never have been started.
-// With force it is killed; a create that is still at work is ended; a state
-// folder that cannot be read is cleared as far as its journal goes; and that
-// nothing is there is a success.
+// With force it is killed; a process that is still at work on creating the container
+// is killed, too; a state folder that cannot be read is cleared as far as its journal
+// goes; and that nothing is there is a success.
+//
+// A process does not kill itself: while another goroutine of the caller's creates the
+// container, Delete fails with force as without (state.ErrLocked). The end of its context
+// undoes that creation.
 //
 // What is worth saying but no error is passed to warn.
 func Delete(root, id string, force bool, warn func(string)) error {
@@ -77,7 +81,7 @@ func (c *Container) lockForDelete(force bool) error {
 		case !st.Created && !force:
 			return c.busy()
 		case !st.Created:
-			if err := killCreator(st); err != nil {
+			if err := c.killCreator(); err != nil {
 				return err
 			}
 		case force:
@@ -101,16 +105,19 @@ func (c *Container) lockForDelete(force bool) error {
 
 // killCreator ends the command that makes the container, and waits for that: it has
 // the lock, and may be stuck in a mount.
-func killCreator(st *state.State) error {
-	creator, err := st.Creator.Open()
+func (c *Container) killCreator() error {
+	creator, err := c.state.Creator.Open()
 	if err != nil {
 		return nil // gone
 	}
 	defer creator.Close()
+	if c.state.Creator.Pid == os.Getpid() {
+		return c.busy()
+	}
 	if unix.PidfdSendSignal(int(creator.Fd()), unix.SIGKILL, nil, 0) != nil {
 		return nil // gone, or for the lock to wait for
 	}
-	return waitEnd(creator, fmt.Sprintf("process %d that creates the container", st.Creator.Pid))
+	return waitEnd(creator, fmt.Sprintf("process %d that creates the container", c.state.Creator.Pid))
 }
 
 // readForDelete returns the record to delete by, or nil where there is none.

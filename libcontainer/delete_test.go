@@ -16,6 +16,8 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
+
+	"github.com/rungoci/rung/libcontainer/state"
 )
 
 func TestDeleteMissing(t *testing.T) {
@@ -395,6 +397,40 @@ func TestCreatorAtWork(t *testing.T) {
 		b.quiet()
 		b.nothingLeft()
 	}
+}
+
+// TestCreatorIsCaller deletes a container that another goroutine creates, which is no
+// reason for the whole process to die.
+func TestCreatorIsCaller(t *testing.T) {
+	b := newTestbed(t, "exec sleep 1000")
+	reached, goOn := make(chan struct{}), make(chan struct{})
+	o := b.options("c")
+	o.Trace = func(step string, _ time.Duration) {
+		if step == "ready" {
+			close(reached)
+			<-goOn
+		}
+	}
+	created := make(chan error, 1)
+	go func() {
+		c, err := Create(context.Background(), o)
+		if err == nil {
+			c.Close()
+		}
+		created <- err
+	}()
+	must(t, within(t, "the creation", func() error { <-reached; return nil }))
+	for _, force := range []bool{false, true} {
+		err := within(t, "Delete", func() error { return Delete(b.root, "c", force, b.warn) })
+		if !errors.Is(err, state.ErrLocked) {
+			t.Errorf("force %v: %v", force, err)
+		}
+		wantError(t, err, "process "+strconv.Itoa(os.Getpid())+" may be creating it still")
+	}
+	close(goOn)
+	must(t, within(t, "Create", func() error { return <-created }))
+	b.delete("c")
+	b.quiet()
 }
 
 // TestDeleteBesideHook deletes a container while a poststart hook does not
