@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -20,6 +19,7 @@ import (
 
 	"github.com/rungoci/rung/internal/errdefs"
 	"github.com/rungoci/rung/internal/spawn"
+	"github.com/rungoci/rung/internal/thread"
 	"github.com/rungoci/rung/libcontainer/cgroup"
 	"github.com/rungoci/rung/libcontainer/seccomp"
 )
@@ -151,19 +151,14 @@ func (h *host) trySeals() {
 // tryNamespaces makes namespaces, and mounts in them, on a thread that ends
 // with it. userns is a user namespace for id-mapped mounts, or -1.
 func tryNamespaces(t tries, userns int) {
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		// Never unlocked, so the thread ends with the function.
-		runtime.LockOSThread()
+	thread.Spend(func() {
 		for _, ns := range namespaceFlags {
 			t.put(ns.name, unix.Unshare(ns.flag))
 		}
 		if t.works("mount") {
 			tryMounts(t, userns)
 		}
-	}()
-	<-done
+	})
 }
 
 // tryMounts makes mounts that are attached nowhere, in a mount namespace of its

@@ -3,11 +3,11 @@ package network
 
 import (
 	"os"
-	"runtime"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/rungoci/rung/internal/errdefs"
+	"github.com/rungoci/rung/internal/thread"
 )
 
 // Pending is a network namespace in the making.
@@ -15,8 +15,6 @@ type Pending struct {
 	done chan struct{}
 	f    *os.File
 	err  error
-	// before is called first.
-	before func()
 }
 
 // Begin begins to make a network namespace, with its loopback interface up. It
@@ -27,8 +25,14 @@ type Pending struct {
 // before, if not nil, is called first: what else can be done aside needs no
 // thread of its own.
 func Begin(before func()) *Pending {
-	p := &Pending{done: make(chan struct{}), before: before}
-	go p.make()
+	p := &Pending{done: make(chan struct{})}
+	go thread.Spend(func() {
+		defer close(p.done)
+		if before != nil {
+			before()
+		}
+		p.f, p.err = makeHere()
+	})
 	return p
 }
 
@@ -43,26 +47,6 @@ func (p *Pending) Close() {
 	if f, _ := p.File(); f != nil {
 		f.Close()
 	}
-}
-
-func (p *Pending) make() {
-	runtime.LockOSThread()
-	if unix.Gettid() == unix.Getpid() {
-		// The main thread cannot end. It would stay in the namespace and
-		// keep it, and /proc/PID/ns/net would tell of it. While this
-		// goroutine holds it, another gets another thread.
-		go p.make()
-		<-p.done
-		runtime.UnlockOSThread()
-		return
-	}
-	// Never unlocked: the thread is of no use to anybody else, and ends with
-	// this goroutine.
-	if p.before != nil {
-		p.before()
-	}
-	p.f, p.err = makeHere()
-	close(p.done)
 }
 
 func makeHere() (*os.File, error) {

@@ -3,11 +3,12 @@ package network
 import (
 	"errors"
 	"os"
-	"runtime"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/rungoci/rung/internal/thread"
 )
 
 func needRoot(t *testing.T) {
@@ -18,23 +19,13 @@ func needRoot(t *testing.T) {
 }
 
 // in returns what f returns on a thread in the namespace ns, which ends then.
-func in(ns *os.File, f func() error) error {
-	done := make(chan error)
-	go func() {
-		runtime.LockOSThread()
-		if unix.Gettid() == unix.Getpid() {
-			// The main thread never ends; see New.
-			defer runtime.UnlockOSThread()
-			done <- in(ns, f)
-			return
-		}
-		err := unix.Setns(int(ns.Fd()), unix.CLONE_NEWNET)
-		if err == nil {
+func in(ns *os.File, f func() error) (err error) {
+	thread.Spend(func() {
+		if err = unix.Setns(int(ns.Fd()), unix.CLONE_NEWNET); err == nil {
 			err = f()
 		}
-		done <- err
-	}()
-	return <-done
+	})
+	return err
 }
 
 // loopbackFlags returns the flags of lo in the calling thread's namespace.
