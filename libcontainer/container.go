@@ -41,6 +41,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/rungoci/rung/internal/errdefs"
 	"github.com/rungoci/rung/libcontainer/bundle"
 	"github.com/rungoci/rung/libcontainer/cgroup"
@@ -171,26 +173,41 @@ func (c *Container) lockCreated() error {
 
 // creating tells whether the container is being created still. A creator that is gone
 // may have come to its end since the record was read, which is read anew then.
-func (c *Container) creating() bool {
-	switch {
-	case c.state.Created:
-		return false
-	case c.state.Creator.Alive():
-		return true
+func (c *Container) creating() (bool, error) {
+	if c.state.Created {
+		return false, nil
+	}
+	if alive, err := c.state.Creator.Alive(); alive || err != nil {
+		return alive, err
 	}
 	if st, err := c.dir.Read(); err == nil && st.Created {
 		c.state = st
 	}
-	return false
+	return false, nil
+}
+
+// running returns ErrNotRunning where the init process has ended, and another error
+// where that cannot be told.
+func (c *Container) running() error {
+	alive, err := c.state.Init.Alive()
+	if err == nil && !alive {
+		return ErrNotRunning
+	}
+	return err
 }
 
 // Status asks the kernel where the container stands.
 func (c *Container) Status() (Status, error) {
-	switch {
-	case c.creating():
+	if creating, err := c.creating(); err != nil {
+		return "", err
+	} else if creating {
 		return Creating, nil
-	case !c.state.Init.Alive():
+	}
+	switch err := c.running(); {
+	case errors.Is(err, ErrNotRunning):
 		return Stopped, nil
+	case err != nil:
+		return "", err
 	}
 	// A frozen init does not come to its gate; ask about the freezer first.
 	switch frozen, err := c.frozen(); {
@@ -223,10 +240,10 @@ func List(root string) ([]string, error) { return state.List(root) }
 // ErrNotRunning where that happened already.
 func (c *Container) Init() (*os.File, error) {
 	f, err := c.state.Init.Open()
-	if err != nil {
+	if errors.Is(err, unix.ESRCH) {
 		return nil, ErrNotRunning
 	}
-	return f, nil
+	return f, err
 }
 
 // Pid returns the pid of the init process, which may be gone.

@@ -107,8 +107,11 @@ func (c *Container) lockForDelete(force bool) error {
 // the lock, and may be stuck in a mount.
 func (c *Container) killCreator() error {
 	creator, err := c.state.Creator.Open()
-	if err != nil {
+	if errors.Is(err, unix.ESRCH) {
 		return nil // gone
+	}
+	if err != nil {
+		return err
 	}
 	defer creator.Close()
 	if c.state.Creator.Pid == os.Getpid() {
@@ -151,7 +154,7 @@ func (c *Container) destroy(force bool, warn func(string)) error {
 		return fmt.Errorf("cannot delete container %s that is not stopped: %s", c.state.ID, status)
 	}
 	// Force takes nothing for granted, not even that the record is true.
-	over := !force && c.state.Created && c.state.PrivatePID && !c.state.Init.Alive()
+	over := !force && c.state.Created && c.state.PrivatePID && errors.Is(c.running(), ErrNotRunning)
 	if err := c.killInit(); err != nil {
 		return err
 	}
@@ -208,11 +211,15 @@ func (c *Container) poststop(warn func(string)) {
 	}
 }
 
-// killInit kills the init process, if it is alive, and waits for its end.
+// killInit kills the init process, if it is alive, and waits for its end. That it
+// cannot be looked at is an error: what is deleted next tells where it is.
 func (c *Container) killInit() error {
-	init, err := c.state.Init.Open()
-	if err != nil {
+	init, err := c.Init()
+	if errors.Is(err, ErrNotRunning) {
 		return nil
+	}
+	if err != nil {
+		return err
 	}
 	defer init.Close()
 	if err := unix.PidfdSendSignal(int(init.Fd()), unix.SIGKILL, nil, 0); err != nil && !errors.Is(err, unix.ESRCH) {

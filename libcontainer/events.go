@@ -43,8 +43,8 @@ type Event struct {
 // Stats returns what the container uses now. It returns ErrNotRunning for one
 // that has stopped.
 func (c *Container) Stats() (*Stats, error) {
-	if !c.state.Init.Alive() {
-		return nil, ErrNotRunning
+	if err := c.running(); err != nil {
+		return nil, err
 	}
 	cg, err := cgroup.Load(c.state.Cgroup)
 	if err != nil {
@@ -95,7 +95,7 @@ func (c *Container) Watch(ctx context.Context, interval time.Duration, emit func
 		switch {
 		case err == nil:
 			err = emit(Event{Type: EventStats, ID: c.state.ID, Data: stats})
-		case !c.state.Init.Alive():
+		case errors.Is(c.running(), ErrNotRunning):
 			err = nil // the next wait says so
 		}
 		if err != nil {
@@ -118,8 +118,8 @@ func (w *watch) open(ctx context.Context, c *Container) (err error) {
 	if w.init, err = c.Init(); err != nil {
 		return err
 	}
-	if !c.state.Init.Alive() { // a zombie
-		return ErrNotRunning
+	if err := c.running(); err != nil { // a zombie
+		return err
 	}
 	cg, err := cgroup.Load(c.state.Cgroup)
 	if err != nil {

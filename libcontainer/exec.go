@@ -202,16 +202,21 @@ func (c *Container) traceable() (bool, error) {
 
 // joinable returns a pidfd of the init of a container that a process may join.
 func (c *Container) joinable(paused bool) (*os.File, error) {
-	if c.creating() || !c.state.Created || c.state.Exec == nil {
+	if creating, err := c.creating(); err != nil {
+		return nil, err
+	} else if creating || !c.state.Created || c.state.Exec == nil {
 		return nil, c.cannotExec()
 	}
-	init, err := c.state.Init.Open()
+	init, err := c.Init()
 	if err == nil && ended(init) {
 		init.Close()
-		err = unix.ESRCH
+		err = ErrNotRunning
+	}
+	if errors.Is(err, ErrNotRunning) {
+		return nil, c.cannotExec()
 	}
 	if err != nil {
-		return nil, c.cannotExec()
+		return nil, errdefs.Doing(err, "exec in container "+c.state.ID)
 	}
 	if paused {
 		return init, nil

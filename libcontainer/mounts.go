@@ -233,8 +233,8 @@ func (c *Container) inRoot(do func(*rootfs.Running) error) error {
 		return err
 	}
 	defer init.Close()
-	if !c.state.Init.Alive() {
-		return ErrNotRunning
+	if err := c.running(); err != nil {
+		return err
 	}
 	handle, err := process.OpenProc()
 	if err != nil {

@@ -16,9 +16,15 @@ func (c *Container) Processes() ([]int, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !cg.HasFolder() && c.state.Init.Alive() {
+	if cg.HasFolder() {
+		return cg.Processes()
+	}
+	switch err := c.running(); {
+	case err == nil:
 		return nil, &errdefs.Error{Doing: "list the processes of container " + c.state.ID,
 			Err: errors.New("it has no cgroup, by which its processes could be told from others")}
+	case !errors.Is(err, ErrNotRunning):
+		return nil, err
 	}
 	return cg.Processes()
 }

@@ -25,14 +25,14 @@ func (c *Container) Signal(sig unix.Signal) error {
 // signalInit sends sig to the init process alone. It returns ErrNotRunning
 // where that has ended.
 func (c *Container) signalInit(sig unix.Signal) error {
-	init, err := c.state.Init.Open()
-	if err != nil || !c.state.Init.Alive() {
-		if err == nil {
-			init.Close()
-		}
-		return ErrNotRunning
+	init, err := c.Init()
+	if err != nil {
+		return err
 	}
 	defer init.Close()
+	if err := c.running(); err != nil {
+		return err
+	}
 	err = unix.PidfdSendSignal(int(init.Fd()), sig, nil, 0)
 	if errors.Is(err, unix.ESRCH) {
 		return ErrNotRunning
@@ -58,7 +58,10 @@ func (c *Container) SignalAll(sig unix.Signal) error {
 	if err != nil {
 		return err
 	}
-	alive := c.state.Init.Alive()
+	alive, err := c.state.Init.Alive()
+	if err != nil {
+		return err
+	}
 	if len(pids) == 0 && !alive {
 		return ErrNotRunning
 	}

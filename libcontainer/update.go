@@ -51,9 +51,9 @@ func (c *Container) lockForUpdate() error {
 	if err != nil {
 		return err
 	}
-	if !c.state.Init.Alive() {
+	if err := c.running(); err != nil {
 		c.dir.Unlock()
-		return errdefs.Doing(ErrNotRunning, "update container "+c.state.ID)
+		return errdefs.Doing(err, "update container "+c.state.ID)
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"testing"
 	"time"
@@ -107,7 +108,7 @@ func TestProcess(t *testing.T) {
 			if p.Pid != c.Process.Pid || p.StartTime == 0 {
 				t.Errorf("identified as %+v", p)
 			}
-			if !p.Alive() || p.Headless() {
+			if !alive(t, p) || p.Headless() {
 				t.Error("it is alive, with its main thread, and said not to be")
 			}
 			pidfd, err := p.Open()
@@ -118,7 +119,7 @@ func TestProcess(t *testing.T) {
 
 			// The number was given to another process meanwhile.
 			reused := Process{p.Pid, p.StartTime - 1}
-			if reused.Alive() {
+			if alive(t, reused) {
 				t.Error("a process with another start time is taken for the same")
 			}
 			if f, err := reused.Open(); !errors.Is(err, unix.ESRCH) {
@@ -126,13 +127,13 @@ func TestProcess(t *testing.T) {
 			}
 
 			c.end(t)
-			if p.Alive() {
+			if alive(t, p) {
 				t.Error("a zombie is said to be alive")
 			}
 			if err := c.Wait(); err != nil {
 				t.Error(err)
 			}
-			if p.Alive() {
+			if alive(t, p) {
 				t.Error("a process that is gone is said to be alive")
 			}
 			if f, err := p.Open(); !errors.Is(err, unix.ESRCH) {
@@ -156,7 +157,7 @@ func TestHeadless(t *testing.T) {
 			t.Fatal("the main thread does not end, or is not said to have ended")
 		}
 	}
-	if !p.Alive() {
+	if !alive(t, p) {
 		t.Error("a process whose main thread alone has ended is said to be dead")
 	}
 	pidfd, err := p.Open()
@@ -165,15 +166,74 @@ func TestHeadless(t *testing.T) {
 	}
 	defer pidfd.Close()
 	c.end(t)
-	if p.Alive() || p.Headless() {
+	if alive(t, p) || p.Headless() {
 		t.Error("a zombie is said to be alive")
+	}
+}
+
+// alive is Process.Alive where it can be told.
+func alive(t *testing.T, p Process) bool {
+	t.Helper()
+	is, err := p.Alive()
+	if err != nil {
+		t.Error(err)
+	}
+	return is
+}
+
+// TestNoDescriptors has a process looked at that lives, with no descriptor left for it,
+// and with one, which is the pidfd.
+func TestNoDescriptors(t *testing.T) {
+	p, err := Identify(startChild(t, "x", "plain").Process.Pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	free, err := unix.Dup(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	unix.Close(free)
+	var before unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &before); err != nil {
+		t.Fatal(err)
+	}
+	limit := func(n uint64) {
+		if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: n, Max: before.Max}); err != nil {
+			t.Error(err)
+		}
+	}
+	for left := range 2 {
+		limit(uint64(free + left))
+		f, oerr := p.Open()
+		is, aerr := p.Alive()
+		limit(before.Cur)
+		if f != nil || !errors.Is(oerr, unix.EMFILE) {
+			t.Errorf("Open with %d descriptors left: %v, %v", left, f, oerr)
+		}
+		if left == 0 && (is || !errors.Is(aerr, unix.EMFILE)) || left == 1 && (!is || aerr != nil) {
+			t.Errorf("Alive with %d descriptors left: %v, %v", left, is, aerr)
+		}
+	}
+	// A number that a thread of another process has by now is that of a process that is gone.
+	thread := make(chan int)
+	done := make(chan bool)
+	go func() {
+		runtime.LockOSThread()
+		thread <- unix.Gettid()
+		<-done
+		runtime.UnlockOSThread()
+	}()
+	f, err := Process{Pid: <-thread, StartTime: 1}.Open()
+	close(done)
+	if !errors.Is(err, unix.ESRCH) {
+		t.Errorf("Open of a thread: %v, %v", f, err)
 	}
 }
 
 func TestNoProcess(t *testing.T) {
 	for _, pid := range []int{0, -1, -1 << 31, 1 << 30} {
 		p := Process{Pid: pid}
-		if p.Alive() {
+		if alive(t, p) {
 			t.Errorf("%d is said to be alive", pid)
 		}
 		if f, err := p.Open(); !errors.Is(err, unix.ESRCH) {

@@ -220,6 +220,42 @@ plain_as() {
 	is_gone "$init"
 }
 
+# with_descriptors N ARG...: as try_rung, where at most N may be open.
+with_descriptors() {
+	local limit=$1
+	shift
+	out_file=$WORK/out err_file=$WORK/err status=0
+	bash -c 'ulimit -n "$1"; shift; exec "$@"' sh "$limit" "$RUNG" --root "$ROOT" "$@" </dev/null >"$out_file" 2>"$err_file" 3>&- 9>&- || status=$?
+	read_output
+}
+
+@test "--cgroup-manager disabled: where no descriptor is left for it, a container that runs is not taken for gone" {
+	local init limit refused=0
+	program sleep 1000
+	rung --cgroup-manager disabled run --detach --bundle "$BUNDLE" "$CT"
+	init=$(pid)
+	for limit in 4 5 6 7; do
+		with_descriptors "$limit" kill "$CT" 0
+		lacks "$err" "not running"
+		with_descriptors "$limit" exec "$CT" true
+		lacks "$err" "older rung"
+		lacks "$err" "stopped"
+		with_descriptors "$limit" ps "$CT"
+		((status != 0)) || fail "ps succeeded: $out"
+	done
+	for limit in 4 5 6 7; do
+		with_descriptors "$limit" delete --force "$CT"
+		((status != 0)) || break
+		says "too many open files"
+		refused=$((refused + 1))
+		# It is still there, and its record, too.
+		kill -0 "$init"
+		equal running "$(state status)"
+	done
+	((refused > 1)) || fail "$refused of the calls failed: this is not about the lack of descriptors"
+	is_gone "$init"
+}
+
 @test "delete --regex: deletes each container that matches, and no other" {
 	local id
 	for id in a1 a2 b1; do rung create --bundle "$BUNDLE" "$CT-$id"; config '.linux.cgroupsPath += "x"'; done
