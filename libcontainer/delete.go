@@ -123,7 +123,9 @@ func (c *Container) killCreator() error {
 	return waitEnd(creator, fmt.Sprintf("process %d that creates the container", c.state.Creator.Pid))
 }
 
-// readForDelete returns the record to delete by, or nil where there is none.
+// readForDelete returns the record to delete by, or nil where there is none, or with
+// force none that says anything. One that may yet be read is not given up: with
+// it would go what tells of the processes and the cgroup.
 func readForDelete(dir *state.Dir, force bool, warn func(string)) (*state.State, error) {
 	st, err := dir.Read()
 	if err == nil || !force {
@@ -134,8 +136,10 @@ func readForDelete(dir *state.Dir, force bool, warn func(string)) (*state.State,
 	case serr == nil:
 		warn(err.Error() + "; deleting by what can be read")
 		return st, nil
-	case !errors.Is(serr, unix.ENOENT):
+	case state.IsDamaged(serr):
 		warn(serr.Error() + "; if the container had a cgroup, it may be left")
+	case !errors.Is(serr, unix.ENOENT):
+		return nil, serr
 	}
 	return nil, nil
 }

@@ -187,6 +187,50 @@ func TestDeleteRests(t *testing.T) {
 	}
 }
 
+// TestDeleteUnreadable has the records of a running container be such that they cannot
+// be read now. Nothing is deleted before they can.
+func TestDeleteUnreadable(t *testing.T) {
+	b := newTestbed(t, "exec sleep 1000")
+	c := b.create("c")
+	must(t, c.Start())
+	for _, name := range []string{"state.json", "journal.json"} {
+		path := filepath.Join(b.root, "c", name)
+		must(t, os.Chmod(path, 0o666)) // as is EIO, it is no word about what is in it
+		defer func() { must(t, os.Chmod(path, 0o600)) }()
+		err := within(t, "delete --force", func() error { return Delete(b.root, "c", true, b.warn) })
+		wantError(t, err, "read the state folder", "state.json is not to be trusted: others may write to it")
+	}
+	b.quiet()
+	b.wantAlive(c)
+}
+
+// wantAlive checks that the init process has not ended.
+func (b *testbed) wantAlive(c *Container) {
+	b.t.Helper()
+	if err := c.running(); err != nil {
+		b.t.Error(err)
+	}
+}
+
+// TestDeleteLargest is about a container of a config.json as large as may be: its records
+// can be read.
+func TestDeleteLargest(t *testing.T) {
+	b := newTestbed(t, "exec sleep 1000")
+	path := filepath.Join(b.bundle, "config.json")
+	info, err := os.Stat(path)
+	must(t, err)
+	pad := strings.Repeat("x", 16<<20-int(info.Size())-100)
+	b.configure("exec sleep 1000", func(s *specs.Spec) { s.Annotations = map[string]string{"pad": pad} })
+	c := b.create("c")
+	must(t, c.Start())
+	b.wantStatus(c, Running)
+	b.delete("c")
+	b.quiet()
+	if err := c.running(); !errors.Is(err, ErrNotRunning) {
+		t.Errorf("after delete --force: %v", err)
+	}
+}
+
 // TestDeleteHostile has records name cgroups that are not a container's:
 // nothing there may be killed or removed.
 func TestDeleteHostile(t *testing.T) {

@@ -38,8 +38,10 @@ const (
 	// notifySocket is there for containers with a NOTIFY_SOCKET (package
 	// notify).
 	notifySocket = "notify/notify.sock"
-	// maxFile bounds what is read of a state file, in bytes.
-	maxFile = 16 << 20
+	// maxFile bounds what is written to a state file, and read of it, in bytes. Of what
+	// config.json says, which has at most 16 MiB, a file has each part once; and a
+	// byte of it is six here at most (U+007F as \u007f).
+	maxFile = 128 << 20
 )
 
 // Dir is the open folder of one container.
@@ -226,12 +228,24 @@ func (d *Dir) ReadFilter() ([]byte, error) {
 
 func (d *Dir) write(name string, s *State) error {
 	s.Version = Version
-	return d.writeFile(name, jsonfield.Marshal(s))
+	data := jsonfield.Marshal(s)
+	// A record that could not be read again would strand the container. A value has a
+	// byte at least, so only long files can have more of them than are read.
+	if len(data) > jsonfield.MaxValues {
+		if err := jsonfield.Unmarshal(data, new(State)); err != nil {
+			return errdefs.Doing(err, "write "+filepath.Join(d.Path(), name)+" so that it can be read")
+		}
+	}
+	return d.writeFile(name, data)
 }
 
-// writeFile writes a file that readers see all of, or nothing.
+// writeFile writes a file that readers see all of, or nothing. It refuses what is too
+// large for them.
 func (d *Dir) writeFile(name string, data []byte) error {
 	doing := "write " + filepath.Join(d.Path(), name)
+	if len(data) > maxFile {
+		return errdefs.Doing(fmt.Errorf("it would have %d bytes, and %w", len(data), errTooLarge), doing)
+	}
 	dirfd := int(d.f.Fd())
 	tmp := name + ".new"
 	fd, err := unix.Openat(dirfd, tmp, unix.O_CREAT|unix.O_TRUNC|unix.O_WRONLY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
@@ -269,11 +283,14 @@ func (d *Dir) Read() (*State, error) {
 // the journal, of whatever version. What they say of the init, the cgroup and
 // the mounts keeps its meaning in all versions of the format. It returns an
 // error that wraps ENOENT where there is neither: the journal comes before
-// everything else, so then nothing was made.
+// everything else, so then nothing was made. An error that IsDamaged is that
+// what there is says nothing; any other, that it may yet be read (EIO, EMFILE),
+// and must not be dropped. The journal, which does not know the init, is not
+// taken for a state file that could not be read.
 func (d *Dir) Salvage() (*State, error) {
 	s, err := d.read(stateFile, anyVersion)
-	if err == nil {
-		return s, nil
+	if err == nil || !errors.Is(err, unix.ENOENT) && !IsDamaged(err) {
+		return s, err
 	}
 	s, jerr := d.read(journalFile, anyVersion)
 	if errors.Is(jerr, unix.ENOENT) && !errors.Is(err, unix.ENOENT) {
@@ -282,8 +299,21 @@ func (d *Dir) Salvage() (*State, error) {
 	return s, jerr
 }
 
+// damagedError is an error about what no command of rung has written.
+type damagedError struct{ error }
+
+func (e damagedError) Unwrap() error { return e.error }
+
+// IsDamaged tells whether an error of Read or Salvage is that there is a file that rung
+// has not written, or not as it is now: nothing is lost with it.
+func IsDamaged(err error) bool {
+	var damaged damagedError
+	return errors.As(err, &damaged)
+}
+
+// broken is an error that delete --force gets over.
 func (d *Dir) broken(err error) error {
-	return &errdefs.Error{Doing: "read the state folder " + d.Path(), Err: err,
+	return &errdefs.Error{Doing: "read the state folder " + d.Path(), Err: damagedError{err},
 		Hint: "rung delete --force " + d.ID + " clears it"}
 }
 
@@ -292,13 +322,20 @@ const anyVersion = 0
 
 func (d *Dir) read(name string, version int) (*State, error) {
 	fd, err := unix.Openat(int(d.f.Fd()), name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
-	if err != nil {
+	switch err {
+	case nil:
+	case unix.ELOOP, unix.ENXIO: // a symbolic link, a socket
+		return nil, d.broken(fmt.Errorf("%s %w", name, errNotRegular))
+	default:
 		return nil, errdefs.Doing(err, "open "+filepath.Join(d.Path(), name))
 	}
 	defer unix.Close(fd)
 	data, err := readAll(fd)
-	if err != nil {
+	if errors.Is(err, errNotRegular) {
 		return nil, d.broken(fmt.Errorf("%s %w", name, err))
+	}
+	if err != nil {
+		return nil, errdefs.Doing(fmt.Errorf("%s %w", name, err), "read the state folder "+d.Path())
 	}
 	s := new(State)
 	if err := jsonfield.Unmarshal(data, s); err != nil {
@@ -313,6 +350,11 @@ func (d *Dir) read(name string, version int) (*State, error) {
 	return s, nil
 }
 
+var (
+	errNotRegular = errors.New("is not a regular file")
+	errTooLarge   = fmt.Errorf("what is larger than %d MiB is not read", maxFile>>20)
+)
+
 // readAll returns the content of a regular file. Anything else in its place
 // could have the reader wait.
 func readAll(fd int) ([]byte, error) {
@@ -322,9 +364,9 @@ func readAll(fd int) ([]byte, error) {
 	}
 	switch {
 	case st.Mode&unix.S_IFMT != unix.S_IFREG:
-		return nil, errors.New("is not a regular file")
+		return nil, errNotRegular
 	case st.Size > maxFile:
-		return nil, errors.New("is larger than 16 MiB")
+		return nil, fmt.Errorf("has %d bytes, and %w", st.Size, errTooLarge)
 	}
 	if err := trusted(&st); err != nil {
 		return nil, fmt.Errorf("is not to be trusted: %w", err)

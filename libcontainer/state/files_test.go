@@ -149,7 +149,6 @@ func TestRefused(t *testing.T) {
 		{"two documents", `{"rungStateVersion":1,"id":"c"}{}`, "cut short or damaged"},
 		{"NULs, as after a crash of the machine", strings.Repeat("\x00", 500), "cut short or damaged"},
 		{"deep", strings.Repeat("[", 1<<20), "cut short or damaged"},
-		{"huge", `"` + strings.Repeat("x", maxFile), "state.json is larger than 16 MiB"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			d := mustMake(t, t.TempDir(), "c")
@@ -164,6 +163,43 @@ func TestRefused(t *testing.T) {
 				t.Errorf("the error has %d bytes", len(err.Error()))
 			}
 		})
+	}
+}
+
+// TestTooLarge is about records of more bytes, or more values, than are read: they are
+// not written. One that is there is not taken for damaged, nor passed over for the journal.
+func TestTooLarge(t *testing.T) {
+	d := mustMake(t, t.TempDir(), "c")
+	if err := d.WriteJournal(&State{ID: "c"}); err != nil {
+		t.Fatal(err)
+	}
+	err := d.writeFile(stateFile, make([]byte, maxFile+1))
+	if err == nil || !strings.Contains(err.Error(), "it would have 134217729 bytes, and what is larger than 128 MiB is not read") {
+		t.Errorf("too many bytes: %v", err)
+	}
+	exec := &Exec{Process: jsonfield.Raw("[1" + strings.Repeat(",1", jsonfield.MaxValues-10) + "]")}
+	err = d.WriteState(&State{ID: "c", Exec: exec})
+	if err == nil || !strings.Contains(err.Error(), "state.json so that it can be read: ") {
+		t.Errorf("too many values: %v", err)
+	}
+	if s, err := d.Read(); err != nil || s.Created {
+		t.Errorf("there is a state file, %v", err)
+	}
+	// As many bytes as config.json may have, and more.
+	if err := d.WriteState(&State{ID: "c", Bundle: strings.Repeat("\x7f", 3<<20)}); err != nil {
+		t.Error(err)
+	}
+	if s, err := d.Read(); err != nil || len(s.Bundle) != 3<<20 {
+		t.Error(err)
+	}
+	if err := os.Truncate(filepath.Join(d.Path(), stateFile), maxFile+1); err != nil {
+		t.Fatal(err)
+	}
+	for name, read := range map[string]func() (*State, error){"Read": d.Read, "Salvage": d.Salvage} {
+		s, err := read()
+		if err == nil || IsDamaged(err) || !strings.Contains(err.Error(), "state.json has 134217729 bytes") || strings.Contains(err.Error(), "--force") {
+			t.Errorf("%s: %+v, %v", name, s, err)
+		}
 	}
 }
 
@@ -211,8 +247,8 @@ func TestNotAFile(t *testing.T) {
 			d := mustMake(t, t.TempDir(), "c")
 			put(t, filepath.Join(d.Path(), stateFile))
 			err := within(t, "Read", func() error { _, err := d.Read(); return err })
-			if err == nil {
-				t.Error("it was read")
+			if !IsDamaged(err) {
+				t.Errorf("got %v", err)
 			}
 		})
 	}
