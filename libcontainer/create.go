@@ -75,7 +75,7 @@ type Options struct {
 	// Debug is called with what explains what the program gets. May be nil.
 	Debug func(text string)
 
-	terminal func(*os.File) error
+	terminal func(context.Context, *os.File) error
 	// immediate is for run, which does not stop between create and start.
 	immediate bool
 	relay     *relay
@@ -224,8 +224,8 @@ func (o *Options) checkTerminal(terminal bool) error {
 			Hint: "give --console-socket, or set process.terminal to false"}
 	}
 	if o.ConsoleSocket != "" {
-		o.terminal = func(master *os.File) error {
-			return errdefs.Doing(launch.SendFile(o.ConsoleSocket, master), "send the terminal (--console-socket)")
+		o.terminal = func(ctx context.Context, master *os.File) error {
+			return errdefs.Doing(launch.SendFile(ctx, o.ConsoleSocket, master), "send the terminal (--console-socket)")
 		}
 	}
 	return nil

@@ -1,6 +1,7 @@
 package libcontainer
 
 import (
+	"context"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -20,7 +21,7 @@ type foreground struct {
 
 // take keeps the terminal's master, which is closed by whoever hands it over,
 // and prepares both terminals, as the program may look at its own at once.
-func (f *foreground) take(master *os.File) error {
+func (f *foreground) take(_ context.Context, master *os.File) error {
 	fd, err := unix.FcntlInt(master.Fd(), unix.F_DUPFD_CLOEXEC, 0)
 	if err != nil {
 		return os.NewSyscallError("fcntl F_DUPFD_CLOEXEC", err)

@@ -13,14 +13,14 @@ import (
 
 func (c *creation) sendPidfd() error {
 	if receiver := c.Annotated.PidfdReceiver; receiver != "" {
-		if err := SendFile(receiver, c.process.PidFD); err != nil {
+		if err := SendFile(c.ctx, receiver, c.process.PidFD); err != nil {
 			return errdefs.Doing(err, "send the pidfd of "+c.who()+" (annotation run.oci.pidfd_receiver)")
 		}
 	}
 	if c.PidfdSocket == "" {
 		return nil
 	}
-	return errdefs.Doing(SendFile(c.PidfdSocket, c.process.PidFD), "send the pidfd of "+c.who()+" (--pidfd-socket)")
+	return errdefs.Doing(SendFile(c.ctx, c.PidfdSocket, c.process.PidFD), "send the pidfd of "+c.who()+" (--pidfd-socket)")
 }
 
 func (c *creation) writePidFile() error {

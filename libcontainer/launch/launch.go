@@ -73,7 +73,7 @@ type Request struct {
 	Foreground bool
 	// Terminal is called with the master of the program's terminal, which it
 	// must not keep.
-	Terminal func(master *os.File) error
+	Terminal func(ctx context.Context, master *os.File) error
 	// Images are what a container is restored from, for Restore.
 	Images *Images
 	// PidFile is where to write the pid of the process, or "".

@@ -261,13 +261,13 @@ func TestSendFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer file.Close()
-	if err := SendFile(path, file); !errors.Is(err, unix.ECONNREFUSED) || !strings.Contains(err.Error(), path) {
+	if err := SendFile(t.Context(), path, file); !errors.Is(err, unix.ECONNREFUSED) || !strings.Contains(err.Error(), path) {
 		t.Errorf("nobody listens: %v", err)
 	}
 	if err := unix.Listen(listener, 1); err != nil {
 		t.Fatal(err)
 	}
-	if err := SendFile(path, file); err != nil {
+	if err := SendFile(t.Context(), path, file); err != nil {
 		t.Fatal(err)
 	}
 	conn, _, err := unix.Accept(listener)
@@ -297,8 +297,20 @@ func TestSendFile(t *testing.T) {
 	if n, err := unix.Read(conn, text); n != 0 || err != nil {
 		t.Errorf("then %d bytes, %v, want the end", n, err)
 	}
+	// The queue is as long as listen(2) was told, and one.
+	for range 2 {
+		if err := SendFile(t.Context(), path, file); err != nil {
+			t.Fatal(err)
+		}
+	}
+	why := errors.New("called off")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	time.AfterFunc(turn/2, func() { cancel(why) })
+	if err := SendFile(ctx, path, file); !errors.Is(err, why) {
+		t.Errorf("nobody accepts: %v", err)
+	}
 	for _, path := range []string{filepath.Join(t.TempDir(), "none"), "/" + strings.Repeat("long/", 50)} {
-		if err := SendFile(path, file); err == nil || !strings.Contains(err.Error(), path) {
+		if err := SendFile(t.Context(), path, file); err == nil || !strings.Contains(err.Error(), path) {
 			t.Errorf("%s: %v", path, err)
 		}
 	}

@@ -274,7 +274,7 @@ func (c *creation) restoredTerminal(master *os.File) error {
 		return &errdefs.Error{Field: "process.terminal", Err: errors.New("the images are of a container with a terminal"),
 			Hint: "set it to true, as it was when the container was saved"}
 	}
-	return c.Terminal(master)
+	return c.Terminal(c.ctx, master)
 }
 
 // resume lets the processes go on.

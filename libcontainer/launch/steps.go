@@ -397,7 +397,7 @@ func (c *creation) handTerminal(master *os.File) error {
 		return errors.New("handshake: a terminal without its descriptor")
 	}
 	defer master.Close()
-	return c.Terminal(master)
+	return c.Terminal(c.ctx, master)
 }
 
 // lost replaces the error of a conversation with an init that is gone by the
