@@ -104,7 +104,8 @@ func (c *Container) lockForDelete(force bool) error {
 }
 
 // killCreator ends the command that makes the container, and waits for that: it has
-// the lock, and may be stuck in a mount.
+// the lock, and may be stuck in a mount. First it may undo what it did, and end the
+// hook that it waits for, which would go on by itself otherwise.
 func (c *Container) killCreator() error {
 	creator, err := c.state.Creator.Open()
 	if errors.Is(err, unix.ESRCH) {
@@ -117,8 +118,14 @@ func (c *Container) killCreator() error {
 	if c.state.Creator.Pid == os.Getpid() {
 		return c.busy()
 	}
-	if unix.PidfdSendSignal(int(creator.Fd()), unix.SIGKILL, nil, 0) != nil {
+	if unix.PidfdSendSignal(int(creator.Fd()), unix.SIGTERM, nil, 0) != nil {
 		return nil // gone, or for the lock to wait for
+	}
+	if endsWithin(creator, undoTimeout) {
+		return nil
+	}
+	if unix.PidfdSendSignal(int(creator.Fd()), unix.SIGKILL, nil, 0) != nil {
+		return nil
 	}
 	return waitEnd(creator, fmt.Sprintf("process %d that creates the container", c.state.Creator.Pid))
 }
@@ -247,6 +254,22 @@ func waitEnd(pidfd *os.File, who string) error {
 				Hint: "a process in uninterruptible sleep (state D) waits for a device or a network filesystem"}
 		default:
 			return nil
+		}
+	}
+}
+
+// undoTimeout is how long a command that makes a container may take to undo that. It
+// takes some 20 ms where nothing is stuck.
+const undoTimeout = 2 * time.Second
+
+// endsWithin waits for the end of the process, and tells whether it came in time.
+func endsWithin(pidfd *os.File, timeout time.Duration) bool {
+	deadline := time.Now().Add(timeout)
+	fds := []unix.PollFd{{Fd: int32(pidfd.Fd()), Events: unix.POLLIN}}
+	for {
+		n, err := unix.Poll(fds, int(max(0, time.Until(deadline).Milliseconds())))
+		if err != unix.EINTR {
+			return n > 0
 		}
 	}
 }

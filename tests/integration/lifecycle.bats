@@ -54,6 +54,22 @@ load helpers
 	delete --force
 }
 
+@test "lifecycle: delete --force of a container in the making ends the hook that create waits for" {
+	peer_lacks "does not know a container before its hooks are done"
+	local hook child
+	mkfifo "$WORK/entered"
+	printf '#!/bin/sh\nsleep 1000 &\necho $$ $! >%s\nwait\n' "$WORK/entered" >"$WORK/hook"
+	chmod +x "$WORK/hook"
+	config '.hooks.createRuntime = [{path: $hook}]' --arg hook "$WORK/hook"
+	rung_in_background create --bundle "$BUNDLE" "$CT"
+	read -r -t "$PATIENCE" hook child <>"$WORK/entered"
+	rung delete --force "$CT"
+	is_gone "$hook"
+	poll is_gone "$child"
+	[[ ! -e $ROOT/$CT ]]
+	poll is_gone "$background"
+}
+
 @test "lifecycle: state is the spec's JSON with rootfs, created and owner" {
 	config '.annotations = {"com.example.key": "a value"}'
 	program sleep 1000
