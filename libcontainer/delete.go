@@ -18,7 +18,8 @@ import (
 )
 
 // Delete removes the container id below root and everything that was made for
-// it. Without force its init process must be gone, or never have been started.
+// it. Without force its init process must be gone, or never have been started;
+// an empty state folder, which a crash leaves, is removed, and ErrNotExist returned.
 // With force it is killed; a process that is still at work on creating the container
 // is killed, too; a state folder that cannot be read is cleared as far as its journal
 // goes; and that nothing is there is a success.
@@ -45,11 +46,15 @@ func Delete(root, id string, force bool, warn func(string)) error {
 	if err != nil {
 		return err
 	}
-	if c.state, err = readForDelete(dir, force, warn); err != nil {
+	c.state, err = readForDelete(dir, force, warn)
+	if errors.Is(err, state.ErrNoRecord) && dir.RemoveEmpty() {
+		return ErrNotExist
+	}
+	if err != nil {
 		return err
 	}
 	if c.state == nil {
-		return dir.RemoveAll() // forced, or there was an error
+		return dir.Remove() // forced, or there was an error
 	}
 	return c.destroy(force, warn)
 }
@@ -180,11 +185,7 @@ func (c *Container) destroy(force bool, warn func(string)) error {
 			return err
 		}
 	}
-	remove := c.dir.Remove
-	if force {
-		remove = c.dir.RemoveAll
-	}
-	if err := remove(); err != nil {
+	if err := c.dir.Remove(); err != nil {
 		return err
 	}
 	// Without the lock and the folder, as in runc: other commands must not wait

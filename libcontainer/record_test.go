@@ -3,6 +3,7 @@ package libcontainer
 import (
 	"errors"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -48,6 +49,29 @@ func TestUnmade(t *testing.T) {
 	}
 	if err := Delete(root, "c", true, nil); err != nil {
 		t.Errorf("with force: %v", err)
+	}
+}
+
+// TestDeleteUnmade deletes, without force, folders that have no record: where nothing is in it a crash has left it.
+func TestDeleteUnmade(t *testing.T) {
+	root := t.TempDir()
+	folder := filepath.Join(root, "c")
+	must(t, os.Mkdir(folder, 0o700))
+	if err := Delete(root, "c", false, nil); !errors.Is(err, ErrNotExist) {
+		t.Errorf("an empty folder: %v", err)
+	}
+	if _, err := os.Stat(folder); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the empty folder is left: %v", err)
+	}
+	must(t, os.Mkdir(folder, 0o700))
+	must(t, os.WriteFile(filepath.Join(folder, "theirs"), nil, 0o600))
+	err := Delete(root, "c", false, nil)
+	if !errors.Is(err, state.ErrNoRecord) {
+		t.Errorf("a folder with something in it: %v", err)
+	}
+	wantError(t, err, "rung delete --force c clears it")
+	if _, err := os.Stat(filepath.Join(folder, "theirs")); err != nil {
+		t.Error(err)
 	}
 }
 

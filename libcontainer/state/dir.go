@@ -79,8 +79,7 @@ func Make(root, id string) (*Dir, error) {
 			}
 			d.Close()
 		}
-		// That was delete --force: it took the empty folder for what a
-		// crash left.
+		// That was delete: it took the empty folder for what a crash left.
 		if !errors.Is(err, ErrNotExist) {
 			return nil, err
 		}
@@ -387,47 +386,45 @@ func readAll(fd int) ([]byte, error) {
 	return data, nil
 }
 
-// Remove removes the folder: what tells of the container's resources last, so
-// that a Remove that is killed can be repeated.
+// Remove removes the folder with all that is in it, also what somebody else has put
+// there; it follows no links and does not go into mounts. What tells of the container's
+// resources goes last, so that a Remove that fails or is killed can be repeated. That
+// nothing is there is a success.
 func (d *Dir) Remove() error {
 	dirfd := int(d.f.Fd())
-	for _, name := range []string{gateFile, notifySocket, filterFile + ".new", filterFile, stateFile + ".new", journalFile + ".new", stateFile, journalFile} {
-		if err := unix.Unlinkat(dirfd, name, 0); err != nil && err != unix.ENOENT && err != unix.ENOTDIR {
-			return errdefs.Doing(err, "remove "+filepath.Join(d.Path(), name))
-		}
+	inside, err := names(dirfd)
+	if errors.Is(err, unix.ENOENT) {
+		return nil // a folder that was removed while it was open
 	}
-	if err := unix.Unlinkat(dirfd, filepath.Dir(notifySocket), unix.AT_REMOVEDIR); err != nil && err != unix.ENOENT {
-		return errdefs.Doing(err, "remove "+filepath.Join(d.Path(), filepath.Dir(notifySocket)))
-	}
-	err := unix.Rmdir(filepath.Join(d.Root, d.ID))
-	if err == unix.ENOTEMPTY && d.RemoveMountPoint() == nil {
-		err = unix.Rmdir(filepath.Join(d.Root, d.ID))
-	}
-	if err == nil || err == unix.ENOENT {
-		return nil
-	}
-	return errdefs.Doing(err, "remove "+d.Path())
-}
-
-// RemoveAll is Remove of a folder that has more in it than a container's files,
-// or something else in their place: what somebody else put there is removed
-// first, what Remove looks at last. It does not go into mounts.
-func (d *Dir) RemoveAll() error {
-	err := d.Remove()
-	if !errors.Is(err, unix.ENOTEMPTY) && !errors.Is(err, unix.EISDIR) && !errors.Is(err, unix.ENOTDIR) {
-		return err
-	}
-	dirfd := int(d.f.Fd())
-	names, err := names(dirfd)
 	if err != nil {
 		return errdefs.Doing(err, "list "+d.Path())
 	}
-	for _, name := range append(slices.DeleteFunc(names, func(n string) bool { return n == stateFile || n == journalFile }), stateFile, journalFile) {
+	rest := slices.DeleteFunc(inside, func(name string) bool { return name == stateFile || name == journalFile })
+	for _, name := range append(rest, stateFile, journalFile) {
 		if err := removeTree(dirfd, name, 0); err != nil {
-			return errdefs.Doing(err, "remove "+filepath.Join(d.Path(), name))
+			return &errdefs.Error{Doing: "remove " + filepath.Join(d.Path(), name), Err: err, Hint: mountHint(err)}
 		}
 	}
-	return d.Remove()
+	if err := unix.Rmdir(filepath.Join(d.Root, d.ID)); err != nil && err != unix.ENOENT {
+		return errdefs.Doing(err, "remove "+d.Path())
+	}
+	return nil
+}
+
+// mountHint explains the errors of removeTree for what something is mounted on: a
+// folder, a file.
+func mountHint(err error) string {
+	if err == unix.EXDEV || err == unix.EBUSY {
+		return "something is mounted there: unmount it, and delete the container again"
+	}
+	return ""
+}
+
+// RemoveEmpty removes the folder if nothing is in it, and tells whether it did: it is
+// what a create leaves that is killed before it has made anything, or a Remove that is
+// killed at its last step.
+func (d *Dir) RemoveEmpty() bool {
+	return unix.Rmdir(filepath.Join(d.Root, d.ID)) == nil
 }
 
 // maxTree is how deep a folder that removeTree removes may be: each level

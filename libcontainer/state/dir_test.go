@@ -381,23 +381,32 @@ func TestRemoveRepeatable(t *testing.T) {
 	}
 }
 
-// TestRemoveJournalLast stops Remove at each file in turn: as long as any of
-// them is left, so is the journal.
+// TestRemoveJournalLast stops Remove at each file in turn, and at one that it does not
+// know: as long as any of them is left, so is the journal.
 func TestRemoveJournalLast(t *testing.T) {
-	for _, stop := range contents[:len(contents)-1] {
+	tooDeep := strings.Repeat("/obstacle", maxTree+1)
+	for _, stop := range append([]string{"foreign"}, contents[:len(contents)-1]...) {
 		root := t.TempDir()
 		d := mustMake(t, root, "c")
 		if err := d.WriteJournal(&State{ID: "c"}); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.MkdirAll(filepath.Join(d.Path(), stop, "obstacle"), 0o700); err != nil {
+		if stop != stateFile {
+			if err := d.WriteState(&State{ID: "c"}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := os.MkdirAll(filepath.Join(d.Path(), stop, tooDeep), 0o700); err != nil {
 			t.Fatal(err)
 		}
-		if err := d.Remove(); err == nil || !strings.Contains(err.Error(), stop) {
+		if err := d.Remove(); err == nil || !strings.Contains(err.Error(), strings.Split(stop, "/")[0]) {
 			t.Errorf("%s: got %v", stop, err)
 		}
 		if _, err := d.Salvage(); err != nil {
 			t.Errorf("%s is left, the journal is not: %v", stop, err)
+		}
+		if s, err := d.Read(); stop != stateFile && (err != nil || !s.Created) {
+			t.Errorf("%s is left, the state file is not: %v", stop, err)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package state
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -9,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func TestRemoveAll(t *testing.T) {
+func TestRemove(t *testing.T) {
 	outside := t.TempDir()
 	kept := filepath.Join(outside, "kept")
 	if err := os.WriteFile(kept, nil, 0o600); err != nil {
@@ -37,7 +38,7 @@ func TestRemoveAll(t *testing.T) {
 			if err := fill(d.Path()); err != nil {
 				t.Fatal(err)
 			}
-			if err := d.RemoveAll(); err != nil {
+			if err := d.Remove(); err != nil {
 				t.Error(err)
 			}
 			if _, err := os.Lstat(d.Path()); !os.IsNotExist(err) {
@@ -50,9 +51,9 @@ func TestRemoveAll(t *testing.T) {
 	}
 }
 
-// TestRemoveAllKeepsMounts has a folder of somebody else bound into the
-// container's.
-func TestRemoveAllKeepsMounts(t *testing.T) {
+// TestRemoveKeepsMounts has a folder of somebody else bound into the container's:
+// nothing in it is removed, and the records stay until it is unmounted.
+func TestRemoveKeepsMounts(t *testing.T) {
 	needRoot(t)
 	outside := t.TempDir()
 	kept := filepath.Join(outside, "kept")
@@ -63,6 +64,9 @@ func TestRemoveAllKeepsMounts(t *testing.T) {
 	if err := d.WriteJournal(&State{ID: "c"}); err != nil {
 		t.Fatal(err)
 	}
+	if err := d.WriteState(&State{ID: "c"}); err != nil {
+		t.Fatal(err)
+	}
 	target := d.Path() + "/mount"
 	if err := os.Mkdir(target, 0o700); err != nil {
 		t.Fatal(err)
@@ -71,11 +75,41 @@ func TestRemoveAllKeepsMounts(t *testing.T) {
 		t.Skipf("nothing can be mounted here: %v", err)
 	}
 	t.Cleanup(func() { _ = unix.Unmount(target, unix.MNT_DETACH) })
-	err := d.RemoveAll()
-	if err == nil || !strings.Contains(err.Error(), "remove "+target) {
+	err := d.Remove()
+	if err == nil || !strings.Contains(err.Error(), "remove "+target) || !strings.Contains(err.Error(), "unmount it") {
 		t.Errorf("got %v", err)
 	}
 	if _, err := os.Stat(kept); err != nil {
 		t.Errorf("the mounted file was removed: %v", err)
+	}
+	if s, err := d.Read(); err != nil || !s.Created {
+		t.Errorf("the state file went before the mount: %v", err)
+	}
+	if err := unix.Unmount(target, 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Remove(); err != nil {
+		t.Errorf("once more, without the mount: %v", err)
+	}
+}
+
+// TestRemoveEmpty removes nothing but an empty folder.
+func TestRemoveEmpty(t *testing.T) {
+	for _, name := range append([]string{"foreign"}, contents...) {
+		d := mustMake(t, t.TempDir(), "c")
+		fill(t, d, name)
+		if d.RemoveEmpty() {
+			t.Errorf("with %s in it: it says that it was empty", name)
+		}
+		if _, err := os.Stat(filepath.Join(d.Path(), name)); err != nil {
+			t.Errorf("%s was removed: %v", name, err)
+		}
+	}
+	d := mustMake(t, t.TempDir(), "c")
+	if !d.RemoveEmpty() {
+		t.Error("the empty folder was not removed")
+	}
+	if err := d.TryLock(); !errors.Is(err, ErrNotExist) {
+		t.Errorf("TryLock of it: %v", err)
 	}
 }

@@ -228,6 +228,47 @@ load helpers
 	is_gone "$child"
 }
 
+@test "lifecycle: delete takes along what others have put into the state folder" {
+	config '.hooks.poststop = [{path: "/bin/sh", args: ["sh", "-c", "echo over >>\($w)/hooks"]}]' --arg w "$WORK"
+	run_ct --detach
+	wait_for_status stopped
+	mkdir -p "$ROOT/$CT/theirs/more" "$WORK/elsewhere"
+	touch "$ROOT/$CT/theirs/more/file" "$WORK/elsewhere/file"
+	ln -s "$WORK/elsewhere" "$ROOT/$CT/link"
+	delete
+	[[ ! -e $ROOT/$CT ]] || fail "the folder is left"
+	[[ -e $WORK/elsewhere/file ]] || fail "what a link leads to is gone"
+	equal over "$(<"$WORK/hooks")"
+}
+
+@test "lifecycle: a delete that a mount in the state folder hinders can be repeated" {
+	local flag
+	needs_root "it mounts on the host"
+	config '.hooks.poststop = [{path: "/bin/sh", args: ["sh", "-c", "echo over >>\($w)/hooks"]}]' --arg w "$WORK"
+	for flag in "" --force; do
+		run_ct --detach
+		wait_for_status stopped
+		mkdir "$ROOT/$CT/theirs"
+		mount -t tmpfs theirs "$ROOT/$CT/theirs"
+		touch "$ROOT/$CT/theirs/file"
+		rung_fails delete $flag "$CT"
+		says "remove $ROOT/$CT/theirs" "something is mounted there"
+		equal stopped "$(state status)"
+		[[ -e $ROOT/$CT/theirs/file && ! -e $WORK/hooks ]] || fail "the mount was emptied, or the hooks were run"
+		umount "$ROOT/$CT/theirs"
+		delete $flag
+		equal over "$(<"$WORK/hooks")"
+		rm "$WORK/hooks"
+	done
+}
+
+@test "lifecycle: an empty state folder, left by a crash, is cleared by a delete that says so" {
+	mkdir -p "$ROOT/$CT"
+	rung_fails delete "$CT"
+	says "does not exist"
+	[[ ! -e $ROOT/$CT ]] || fail "the folder is left"
+}
+
 @test "lifecycle: an id can be used again after delete" {
 	local first second
 	program sleep 1000
