@@ -75,7 +75,14 @@ func Make(root, id string) (*Dir, error) {
 			// Another command may have come between, and lock the folder
 			// to look what it is.
 			if err = d.Lock(); err == nil {
-				return d, nil
+				// Or delete, and then a create that has made it anew.
+				_, err = d.Read()
+				if errors.Is(err, ErrNoRecord) {
+					return d, nil
+				}
+				if err == nil {
+					err = fmt.Errorf("%w: %s", ErrExist, id)
+				}
 			}
 			d.Close()
 		}

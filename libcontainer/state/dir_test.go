@@ -151,6 +151,60 @@ func TestMakeWhileOthersLook(t *testing.T) {
 	}
 }
 
+// TestMakeGoneAndMadeAnew has a delete remove the new folder of one create, and another
+// create make it anew, before the first has come to open it: only one of them may have it.
+func TestMakeGoneAndMadeAnew(t *testing.T) {
+	root := t.TempDir()
+	stop := make(chan struct{})
+	var wg sync.WaitGroup
+	until := func(f func()) {
+		wg.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+					f()
+				}
+			}
+		})
+	}
+	until(func() { // delete
+		if d, err := Open(root, "c"); err == nil {
+			if d.TryLock() == nil {
+				if _, err := d.Read(); err != nil {
+					d.RemoveEmpty()
+				} else {
+					_ = d.Remove()
+				}
+			}
+			d.Close()
+		}
+	})
+	for range 3 {
+		until(func() { // create
+			d, err := Make(root, "c")
+			if errors.Is(err, ErrExist) {
+				return
+			}
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			if _, err := d.Read(); !errors.Is(err, ErrNoRecord) {
+				t.Errorf("the folder has a record of another: %v", err)
+			}
+			if err := d.WriteJournal(&State{ID: "c"}); err != nil {
+				t.Error(err)
+			}
+			d.Close()
+		})
+	}
+	time.Sleep(500 * time.Millisecond)
+	close(stop)
+	wg.Wait()
+}
+
 func TestMakeErrors(t *testing.T) {
 	root := t.TempDir()
 	file := filepath.Join(root, "file")
