@@ -73,6 +73,8 @@ type Folder struct {
 	Path string `json:"path"`
 	// Inode is its inode number, or 0 before Create.
 	Inode uint64 `json:"inode,omitempty"`
+	// Mark is what was left at a folder that Create found there (markName), or "".
+	Mark string `json:"mark,omitempty"`
 }
 
 // Dir returns the folder's absolute path.

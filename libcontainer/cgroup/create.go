@@ -16,8 +16,9 @@ const folderMode = 0o755
 
 // Create makes the container's folder in every hierarchy, and the folders
 // above it where they are missing. A folder that is there already is used if
-// no process is in it or below it and it is not frozen; otherwise it is an
-// error, and what Create made so far is removed again.
+// no process is in it or below it and it is not frozen, with the limits and the
+// owner that it has, and marked as the container's; otherwise it is an error, and
+// what Create made so far is removed again.
 //
 // What has to be in place before a process can enter is set here: the CPUs and
 // memory nodes of a v1 cpuset (linux.resources.cpu.cpus and mems, else those of
@@ -39,6 +40,10 @@ func (m *Manager) Create() error {
 			i--
 			continue
 		}
+		m.undoCreate()
+		return err
+	}
+	if err := m.claim(); err != nil {
 		m.undoCreate()
 		return err
 	}

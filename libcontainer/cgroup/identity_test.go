@@ -2,6 +2,7 @@ package cgroup
 
 import (
 	"os"
+	"slices"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -16,7 +17,13 @@ func TestOthersHost(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	second, err := New(Options{ID: "test", Spec: spec(first.rec.Folders[0].Path, nil)})
+	leavesAlone(t, first, heir(t, first))
+}
+
+// heir returns another container's Manager for the cgroups of m.
+func heir(t *testing.T, m *Manager) *Manager {
+	t.Helper()
+	second, err := New(Options{ID: "test", Spec: spec(m.rec.Folders[0].Path, nil)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -29,6 +36,12 @@ func TestOthersHost(t *testing.T) {
 		}
 		noneLeft(t, second)
 	})
+	return second
+}
+
+// leavesAlone checks that what the record of first is good for does nothing to second.
+func leavesAlone(t *testing.T, first, second *Manager) {
+	t.Helper()
 	pid := sleeperIn(t, second)
 	for name, do := range map[string]func(*Manager) error{
 		"Signal":  func(m *Manager) error { return m.Signal(unix.SIGKILL) },
@@ -51,6 +64,63 @@ func TestOthersHost(t *testing.T) {
 			t.Fatalf("%s has killed a process of another container", name)
 		}
 	}
+}
+
+// TestPassedOnHost: the cgroups of a container that has stopped are still there when
+// they are given to another one, and to a third when that has stopped, too.
+func TestPassedOnHost(t *testing.T) {
+	first := newManager(t, nil)
+	if err := unix.Lsetxattr(first.dirs[0], "trusted.test", nil, 0); err != nil {
+		t.Skipf("no trusted extended attributes here: %v", err)
+	}
+	second := heir(t, first)
+	third := heir(t, second)
+	for i, dir := range third.dirs {
+		if now := inode(dir); now != first.rec.Folders[i].Inode {
+			t.Errorf("%s was made anew", dir)
+		}
+	}
+	leavesAlone(t, first, third)
+	leavesAlone(t, second, third)
+	pid := sleeperIn(t, third)
+	own, err := Load(third.Record())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := own.Destroy(); err != nil {
+		t.Error(err)
+	}
+	if alive(pid) {
+		t.Error("its own record does not have Destroy end its process")
+	}
+	noneLeft(t, third)
+}
+
+// TestPassedOnJournalHost: a container whose creation was cut short has neither inode
+// numbers nor marks in its record.
+func TestPassedOnJournalHost(t *testing.T) {
+	first := newManager(t, nil)
+	second, err := New(Options{ID: "test", Spec: spec(first.rec.Folders[0].Path, nil)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	journal := second.Record()
+	journal.Folders = slices.Clone(journal.Folders)
+	if err := second.Create(); err != nil {
+		t.Fatal(err)
+	}
+	pid := sleeperIn(t, second)
+	m, err := Load(journal)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Destroy(); err != nil {
+		t.Error(err)
+	}
+	if alive(pid) {
+		t.Error("its process is alive")
+	}
+	noneLeft(t, second)
 }
 
 // TestOthersScope: the scope has ended, and its name and cgroup are another

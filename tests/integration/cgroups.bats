@@ -137,21 +137,18 @@ refused() {
 	delete --force
 }
 
-@test "cgroups: delete of a stopped container does not kill the one that has its cgroup now" {
+@test "cgroups: delete of a stopped container does not kill who was moved into its cgroup since" {
 	needs_cgroupfs_driver
 	[[ -z $RUNG_PEER ]] || skip "$RUNG_PEER: see docs/compatibility.md"
-	make_fifo
-	shell 'read -r _ </go'
 	run_ct --detach
-	go
 	wait_for_status stopped
-	program sleep 1000
-	config '.linux.cgroupsPath = $p' --arg p "$(cgroups_path "$CT")"
-	rung run --bundle "$BUNDLE" --detach "$CT-2"
+	in_background sleep 1000
+	echo "$background" >"$(cgroup_dir pids)/cgroup.procs"
 	rung_fails delete "$CT"
-	says "$(cgroup_path)" "$(state pid "$CT-2")"
-	equal running "$(state status "$CT-2")"
-	rung delete --force "$CT-2"
+	says "$(cgroup_path)" "$background"
+	! is_gone "$background" || fail "delete has killed it"
+	kill -KILL "$background"
+	wait "$background" || true
 	delete
 }
 
@@ -215,6 +212,31 @@ refused() {
 	! is_gone "$other" || fail "delete has killed what is another container's"
 	ROOT=$WORK/other rung exec "$CT" true
 	ROOT=$WORK/other delete --force
+}
+
+@test "cgroups: those that were left, and given to another container, are left to that" {
+	needs_cgroupfs_driver
+	needs_root "the mark that tells them apart takes CAP_SYS_ADMIN"
+	peer_lacks "knows them by their paths alone"
+	local other flag namespaces
+	for namespaces in new_namespace\ pid host_pids; do
+		$namespaces
+		for flag in "" --force; do
+			rm -rf "$WORK/other"
+			program true
+			run_ct --detach
+			wait_for_status stopped
+			[[ -e $(cgroup_dir pids) ]]
+			ROOT=$WORK/other running
+			other=$(ROOT=$WORK/other pid)
+			rung kill --all "$CT" KILL
+			delete $flag
+			! is_gone "$other" || fail "delete $flag has killed what is another container's ($namespaces)"
+			ROOT=$WORK/other rung exec "$CT" true
+			ROOT=$WORK/other delete --force
+			[[ ! -e $(cgroup_dir pids) ]] || fail "the cgroup is left"
+		done
+	done
 }
 
 # gone_or_removed: the container's cgroups are not there, as a scope is gone by itself.
