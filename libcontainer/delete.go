@@ -61,7 +61,7 @@ func Delete(root, id string, force bool, warn func(string)) error {
 
 // remove is Delete with force of a container that is at hand.
 func (c *Container) remove(warn func(string)) error {
-	err := c.dir.Lock()
+	err := c.dir.LockWithin(killTimeout)
 	if errors.Is(err, ErrNotExist) {
 		return nil // somebody else has deleted it
 	}
@@ -95,8 +95,9 @@ func (c *Container) lockForDelete(force bool) error {
 			}
 		}
 	}
-	// Every other holder (start, another delete) lets go by itself.
-	err = c.dir.Lock()
+	// Every other holder (start, another delete) lets go by itself, as long as it is
+	// well.
+	err = c.dir.LockWithin(killTimeout)
 	if err != nil || force || !errors.Is(rerr, state.ErrNoRecord) {
 		return err
 	}
@@ -251,7 +252,7 @@ func waitEnd(pidfd *os.File, who string) error {
 		case err != nil:
 			return os.NewSyscallError("poll", err)
 		case n == 0:
-			return &errdefs.Error{Doing: "wait for the end of the killed " + who, Err: errors.New("it is still there after 10 s"),
+			return &errdefs.Error{Doing: "wait for the end of the killed " + who, Err: fmt.Errorf("it is still there after %v", killTimeout),
 				Hint: "a process in uninterruptible sleep (state D) waits for a device or a network filesystem"}
 		default:
 			return nil
@@ -275,5 +276,6 @@ func endsWithin(pidfd *os.File, timeout time.Duration) bool {
 	}
 }
 
-// killTimeout is how long a killed process may take to end. runc waits as long.
-const killTimeout = 10 * time.Second
+// killTimeout is how long a killed process may take to end, and another command to let
+// go of the container. runc waits as long for the process. Tests have less time.
+var killTimeout = 10 * time.Second

@@ -278,6 +278,32 @@ func TestDeleteStuckStart(t *testing.T) {
 	b.quiet()
 }
 
+// soonGivenUp has Delete wait for less than a second, until the test ends.
+func soonGivenUp(t *testing.T) {
+	before := killTimeout
+	killTimeout = 500 * time.Millisecond
+	t.Cleanup(func() { killTimeout = before })
+}
+
+// TestDeleteStuckHolder deletes a container that somebody holds who does not let go.
+func TestDeleteStuckHolder(t *testing.T) {
+	b := newTestbed(t, "exec sleep 1000")
+	c := b.create("c")
+	soonGivenUp(t)
+	holder, err := openDir(b.root, "c")
+	must(t, err)
+	defer holder.Close()
+	must(t, holder.TryLock())
+	for _, force := range []bool{false, true} {
+		err := within(t, "Delete", func() error { return Delete(b.root, "c", force, b.warn) })
+		wantError(t, err, "lock "+c.dir.Path(), "another rung command is at work on the container, and was for 500ms",
+			"it is process "+strconv.Itoa(os.Getpid())+" (")
+	}
+	holder.Unlock()
+	b.delete("c")
+	b.quiet()
+}
+
 // creator is another process that creates a container.
 type creator struct {
 	t     *testing.T
