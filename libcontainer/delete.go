@@ -239,8 +239,15 @@ func (c *Container) killInit() error {
 		return errdefs.Doing(err, "kill the init process")
 	}
 	c.thaw()
-	return waitEnd(init, "init process")
+	err = waitEnd(init, "init process")
+	if errors.Is(err, errStillThere) {
+		return c.whyStillThere(err)
+	}
+	return err
 }
+
+// errStillThere is returned by waitEnd when the process has not ended in time.
+var errStillThere = errors.New("it is still there")
 
 // waitEnd waits until a process that was killed, who, has ended.
 func waitEnd(pidfd *os.File, who string) error {
@@ -252,7 +259,7 @@ func waitEnd(pidfd *os.File, who string) error {
 		case err != nil:
 			return os.NewSyscallError("poll", err)
 		case n == 0:
-			return &errdefs.Error{Doing: "wait for the end of the killed " + who, Err: fmt.Errorf("it is still there after %v", killTimeout),
+			return &errdefs.Error{Doing: "wait for the end of the killed " + who, Err: fmt.Errorf("%w after %v", errStillThere, killTimeout),
 				Hint: "a process in uninterruptible sleep (state D) waits for a device or a network filesystem"}
 		default:
 			return nil

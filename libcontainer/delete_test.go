@@ -304,6 +304,59 @@ func TestDeleteStuckHolder(t *testing.T) {
 	b.quiet()
 }
 
+// TestDeleteFrozenAbove deletes a container while a cgroup above its own is frozen.
+func TestDeleteFrozenAbove(t *testing.T) {
+	const freezer = "/sys/fs/cgroup/freezer"
+	if _, err := os.Stat(freezer); err != nil {
+		t.Skip("needs the freezer of cgroup v1, which keeps processes from dying: ", err)
+	}
+	b := newTestbed(t, "exec sleep 1000")
+	b.configure("exec sleep 1000", func(s *specs.Spec) { s.Linux.CgroupsPath = b.cgroup + "/between/c" })
+	t.Cleanup(func() {
+		for _, dir := range b.cgroups() {
+			_ = os.Remove(filepath.Join(dir, "between"))
+			must(t, os.Remove(dir))
+		}
+	})
+	b.create("c")
+	soonGivenUp(t)
+	above := freezer + b.cgroup
+	must(t, os.WriteFile(above+"/freezer.state", []byte("FROZEN"), 0))
+	thaw := func() { must(t, os.WriteFile(above+"/freezer.state", []byte("THAWED"), 0)) }
+	t.Cleanup(thaw)
+	err := within(t, "Delete", func() error { return Delete(b.root, "c", true, b.warn) })
+	wantError(t, err, "wait for the end of the killed init process: it is still there after 500ms: a cgroup above the container's is frozen",
+		"echo THAWED >"+above+"/freezer.state")
+	thaw()
+	b.delete("c")
+	b.quiet()
+}
+
+// TestDeleteUnreaped deletes a container while a process of it is not waited for by its
+// parent outside, which is this one.
+func TestDeleteUnreaped(t *testing.T) {
+	b := newTestbed(t, "exec sleep 1000")
+	c := b.create("c")
+	must(t, c.Start())
+	p, err := c.Process()
+	must(t, err)
+	p.Args = []string{"true"}
+	pidFile := filepath.Join(t.TempDir(), "pid")
+	_, err = c.Exec(context.Background(), ExecOptions{Process: p, Detach: true, PidFile: pidFile})
+	must(t, err)
+	text, err := os.ReadFile(pidFile)
+	must(t, err)
+	pid, err := strconv.Atoi(string(text))
+	must(t, err)
+	soonGivenUp(t)
+	err = within(t, "Delete", func() error { return Delete(b.root, "c", true, b.warn) })
+	wantError(t, err, "it is still there after 500ms: it waits for process "+string(text)+" of the container",
+		"which has ended, to be reaped by its parent outside, process "+strconv.Itoa(os.Getpid())+" (")
+	reap(t, pid)
+	b.delete("c")
+	b.quiet()
+}
+
 // creator is another process that creates a container.
 type creator struct {
 	t     *testing.T

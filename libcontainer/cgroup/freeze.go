@@ -2,6 +2,7 @@ package cgroup
 
 import (
 	"errors"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -83,6 +84,29 @@ func (m *Manager) Frozen() (bool, error) {
 		return false, nil
 	}
 	return strings.HasPrefix(text, "1"), errdefs.Doing(err, "read "+dir+"/"+file)
+}
+
+// FrozenAbove tells whether a cgroup above the container's is frozen in a way that its
+// processes cannot die, and which, if that can be seen from here. Of cgroup v1's
+// freezer alone: a process that is frozen by v2 can be killed.
+func (m *Manager) FrozenAbove() (dir string, frozen bool) {
+	dir, v1 := m.freezer()
+	if !v1 {
+		return "", false
+	}
+	// Linux v3.8, Documentation/cgroups/freezer-subsystem.txt. The root has no such file.
+	if text, err := readFile(dir, "freezer.parent_freezing"); err != nil || !strings.HasPrefix(text, "1") {
+		return "", false
+	}
+	for {
+		dir = filepath.Dir(dir)
+		switch text, err := readFile(dir, "freezer.self_freezing"); {
+		case err != nil:
+			return "", true
+		case strings.HasPrefix(text, "1"):
+			return dir, true
+		}
+	}
 }
 
 var errNotFrozen = errors.New("not all of its processes stopped in time")
