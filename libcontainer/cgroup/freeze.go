@@ -16,7 +16,7 @@ import (
 const (
 	// freezeTimeout is for Freeze, and as long as runc's.
 	freezeTimeout = 10 * time.Second
-	// holdTimeout is for a signal to all processes, which can do without.
+	// holdTimeout is for the kill of all processes, which can do without.
 	holdTimeout = 2 * time.Second
 )
 

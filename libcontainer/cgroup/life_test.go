@@ -301,6 +301,52 @@ func TestSignalHost(t *testing.T) {
 	}
 }
 
+// TestSignalFreezesNotHost: a signal that is not SIGKILL leaves the freezer alone,
+// whether the container is frozen or not. The kernel tells of writes to its file.
+func TestSignalFreezesNotHost(t *testing.T) {
+	m := newManager(t, nil)
+	sleeperIn(t, m)
+	dir, v1 := m.freezer()
+	file := "cgroup.freeze"
+	if v1 {
+		file = "freezer.state"
+	}
+	watch, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(watch)
+	if _, err := unix.InotifyAddWatch(watch, dir+"/"+file, unix.IN_MODIFY); err != nil {
+		t.Fatal(err)
+	}
+	written := func() bool {
+		n, _ := unix.Read(watch, make([]byte, 4096))
+		return n > 0
+	}
+	for _, frozen := range []bool{false, true} {
+		if frozen {
+			if err := m.Freeze(); err != nil {
+				t.Fatal(err)
+			}
+			if !written() {
+				t.Fatal("the kernel does not tell of writes")
+			}
+		}
+		if err := m.Signal(unix.SIGCONT); err != nil {
+			t.Fatal(err)
+		}
+		if written() {
+			t.Errorf("frozen %v: the signal has written to %s", frozen, file)
+		}
+		if got, err := m.Frozen(); err != nil || got != frozen {
+			t.Errorf("frozen %v before the signal, then %v, %v", frozen, got, err)
+		}
+	}
+	if err := m.Thaw(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestSignalAllOldHost kills without cgroup.kill, as on a kernel before 5.14.
 func TestSignalAllOldHost(t *testing.T) {
 	for _, still := range []bool{true, false} {

@@ -15,21 +15,35 @@ import (
 
 // Signal sends a signal to all processes in the container's cgroup and below
 // it. SIGKILL thaws a frozen container, so that its processes can die. Any other
-// signal reaches a frozen process when it is thawed, except that on v2 one that
-// it does not handle ends it at once. It succeeds where there are no processes,
-// or no cgroup.
+// signal freezes and thaws nothing: it reaches a frozen process when it is thawed,
+// except that on v2 one that it does not handle ends it at once. Signal succeeds
+// where there are no processes, or no cgroup.
 //
-// A process that is made meanwhile gets the signal too: the kernel sees to that
-// where it has cgroup.kill (Linux 5.14), else the container is frozen for the
-// time, as far as it can be.
+// A process that is made meanwhile gets the signal too. For SIGKILL the kernel sees
+// to that where it has cgroup.kill (Linux 5.14), else the container is frozen for
+// the time, as far as it can be. For any other signal the cgroup is looked at again
+// until there is no new process, or for a tenth of a second, and what is made after
+// that is made by processes that had the signal: to freeze a container that is to go
+// on would leave it so for good if the caller died in that moment, and undo what
+// pause does at the same time.
 func (m *Manager) Signal(sig unix.Signal) error {
 	m.disown()
 	dir := m.primary()
 	if dir == "" || !exists(dir) {
 		return nil
 	}
-	kill := sig == unix.SIGKILL
-	killed := kill && m.cgroupKill()
+	var err error
+	if sig == unix.SIGKILL {
+		err = m.kill(dir)
+	} else {
+		err = signalBelow(dir, sig, false)
+	}
+	return errdefs.Doing(err, "signal the processes of the cgroup "+dir)
+}
+
+// kill is Signal with SIGKILL; dir is the primary folder.
+func (m *Manager) kill(dir string) error {
+	killed := m.cgroupKill()
 	if killed && m.v2() {
 		return nil
 	}
@@ -37,18 +51,13 @@ func (m *Manager) Signal(sig unix.Signal) error {
 	if err != nil {
 		return err
 	}
-	still := frozen || killed
-	if !still {
-		// Without a freezer the rounds of signalBelow have to do.
-		still = m.freeze(holdTimeout) == nil
+	// Without a freezer the rounds of signalBelow have to do.
+	still := killed || frozen || m.freeze(holdTimeout) == nil
+	err = signalBelow(dir, unix.SIGKILL, still)
+	if thawErr := m.Thaw(); err == nil {
+		err = thawErr
 	}
-	err = signalBelow(dir, sig, still)
-	if kill || !frozen {
-		if thawErr := m.Thaw(); err == nil {
-			err = thawErr
-		}
-	}
-	return errdefs.Doing(err, "signal the processes of the cgroup "+dir)
+	return err
 }
 
 // cgroupKill kills all processes in the v2 hierarchy at a stroke, and reports
@@ -61,13 +70,21 @@ func (m *Manager) cgroupKill() bool {
 // batch is how many processes are held by a pidfd at a time.
 const batch = 256
 
-// signalTimeout bounds the rounds of signalBelow. Who makes processes faster than
-// they are signalled, and ignores the signal, would keep it going for ever.
-const signalTimeout = 10 * time.Second
+// What bounds the rounds of signalBelow after the first one, which signals all
+// that were there. Who makes processes faster than they are signalled would keep it
+// going for ever.
+const (
+	// killTimeout is for SIGKILL, which nothing may survive.
+	killTimeout = 10 * time.Second
+	// signalTimeout is for any other signal. A round takes less than a millisecond,
+	// or about as long as the first one.
+	signalTimeout = 100 * time.Millisecond
+)
 
 // signalBelow signals the processes in the cgroup dir and below it, in rounds
-// until one finds none that is new. still tells that they are frozen, so that none
-// of them makes others.
+// until one finds none that is new. That there is no end of them is an error with
+// SIGKILL alone: what ignores another signal may go on. still tells that they are
+// frozen or killed, so that none of them makes others.
 func signalBelow(dir string, sig unix.Signal, still bool) error {
 	sent := 0
 	r := rounds{
@@ -87,12 +104,16 @@ func signalBelow(dir string, sig unix.Signal, still bool) error {
 	if !still {
 		r.born = startTime
 	}
-	switch err := r.run(signalTimeout); {
-	case isGone(err):
+	timeout := signalTimeout
+	if sig == unix.SIGKILL {
+		timeout = killTimeout
+	}
+	switch err := r.run(timeout); {
+	case isGone(err), err == errEndless && sig != unix.SIGKILL:
 		return nil
 	case err == errEndless:
-		return &errdefs.Error{Err: fmt.Errorf("%d processes were signalled in %v, and there are new ones still", sent, signalTimeout),
-			Hint: "the container makes them faster than they can be signalled; a limit of its processes (linux.resources.pids.limit) ends that"}
+		return &errdefs.Error{Err: fmt.Errorf("%d processes were killed in %v, and there are new ones still", sent, timeout),
+			Hint: "the container makes them faster than they can be killed; a limit of its processes (linux.resources.pids.limit) ends that"}
 	default:
 		return err
 	}
@@ -113,10 +134,11 @@ type rounds struct {
 }
 
 // run ends with a list that has no process that is new, or the first error, or,
-// after timeout, with errEndless.
+// when timeout has passed since the first round, with errEndless.
 func (r *rounds) run(timeout time.Duration) error {
 	done := make(map[int]uint64)
-	for deadline := time.Now().Add(timeout); ; {
+	var deadline time.Time
+	for {
 		pids, err := r.list()
 		if err != nil {
 			return err
@@ -132,11 +154,14 @@ func (r *rounds) run(timeout time.Duration) error {
 		switch {
 		case len(fresh) == 0:
 			return nil
-		case time.Now().After(deadline):
+		case !deadline.IsZero() && time.Now().After(deadline):
 			return errEndless
 		}
 		if err := r.send(fresh); err != nil {
 			return err
+		}
+		if deadline.IsZero() {
+			deadline = time.Now().Add(timeout)
 		}
 	}
 }
