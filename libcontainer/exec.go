@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"runtime"
 	"time"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -143,9 +144,10 @@ func (c *Container) Exec(ctx context.Context, o ExecOptions) (int, error) {
 	defer f.relay.close(o.KeepSignals)
 	defer f.giveBack()
 	// It takes longer than the making of the process. But where that may be frozen when it
-	// is made, and comes to no end before somebody thaws it, signals still end rung.
+	// is made, and comes to no end before somebody thaws it, signals still end rung; and so
+	// they do where nothing else of rung can run until that process does (see spawn).
 	cloned := f.relay.cloned
-	if !o.IgnorePaused {
+	if !o.IgnorePaused && runtime.GOMAXPROCS(0) > 1 {
 		cloned()
 		cloned = nil
 	}

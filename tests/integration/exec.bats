@@ -296,6 +296,34 @@ x
 	delete --force
 }
 
+@test "exec: on one processor, too, it is interrupted while its process is frozen" {
+	in_ice() { (("$1" == $(wc -l <"$ice/cgroup.procs"))); }
+	freeze() { echo "$1" >"$ice/$(v1_or_v2 freezer.state cgroup.freeze)"; }
+	peer_lacks "it is about what rung waits for"
+	running
+	local ice code _
+	ice=$(cgroup_dir freezer)/sub
+	mkdir "$ice"
+	# Whether it listens for signals before its process is frozen is a race, which others
+	# that want the processor let it lose.
+	in_background taskset -c 0 sh -c "while :; do :; done"
+	local hog=$background
+	for _ in {1..10}; do
+		freeze "$(v1_or_v2 FROZEN 1)"
+		in_background taskset -c 0 "$RUNG" --root "$ROOT" exec --cgroup "$(v1_or_v2 freezer:sub sub)" "$CT" true
+		poll in_ice 1
+		kill -TERM "$background"
+		code=0
+		finish "$background" || code=$?
+		equal 143 "$code"
+		freeze "$(v1_or_v2 THAWED 0)"
+		poll in_ice 0
+	done
+	kill -KILL "$hog"
+	rmdir "$ice"
+	delete --force
+}
+
 @test "exec: a container without a pid or mount namespace of its own keeps its root" {
 	needs_root "without a mount namespace the root is a chroot"
 	config '.linux.namespaces |= map(select(.type != "mount" and .type != "pid")) | del(.linux.maskedPaths, .linux.readonlyPaths) | .mounts = []'
