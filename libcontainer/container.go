@@ -32,7 +32,9 @@
 // A Container may be used by one goroutine at a time; for several, Load several.
 // Any number of processes may act on one container at once: a lock in the state
 // folder orders what must be. Create, Run and Exec make processes that are
-// children of the caller, who has to wait for those that outlive the call.
+// children of the caller, who has to wait for those that outlive the call. Run and
+// Exec take the calling program's signals for as long as they last, and a container may
+// hold up a program that calls Exec; see there.
 package libcontainer
 
 import (

@@ -117,6 +117,19 @@ func inherit(p, own *specs.Process) {
 // program runs, nothing of it is left. Exec writes nothing down; the processes
 // of a container are those in its cgroup. When it returns, signals have the effect
 // again that they had before, as with Run.
+//
+// The container may hold up the whole calling program. As a rule the process is born in
+// the container's pid namespace and cgroup, and shares the caller's memory until it
+// executes its first program, as with vfork(2): the thread that makes it waits in a
+// system call that the Go scheduler knows nothing of, and keeps one of the GOMAXPROCS
+// shares of that. Whatever stops all goroutines for a moment (a garbage collection, a
+// goroutine profile) waits for the thread, and with a single share they stand still at
+// once. It is a fraction of a millisecond, unless the container stops the process
+// (SIGSTOP), or leaves it no processor time, or its cgroup is frozen. The end of ctx
+// kills the process where there is a goroutine that runs; on cgroup v1, a frozen one does
+// not die. With IgnorePaused, Exec in a paused container ends when somebody resumes that,
+// who should be another process. A caller that must not be held up has a process of its
+// own call Exec, such as rung exec.
 func (c *Container) Exec(ctx context.Context, o ExecOptions) (int, error) {
 	opts := Options{
 		ConsoleSocket: o.ConsoleSocket, Detach: o.Detach, Warn: o.Warn, Trace: o.Trace,

@@ -45,6 +45,10 @@ func (b *builder) birthplace() (shown func(), err error) {
 // the container's pid namespace and cgroup, its processes may keep it from that for
 // as long as they like: by SIGSTOP, or by using up the cgroup's share of the
 // processors.
+//
+// The system call is a raw one (see cloneAndRun), so the thread keeps its P of the Go
+// scheduler. What is called at the end of ctx needs another: it does not run where
+// GOMAXPROCS is 1, nor once the collector or anything else waits for the world to stop.
 func (b *builder) killAtEnd(ctx context.Context) (stop func()) {
 	atomic.StoreInt32(&b.pidFD, -1)
 	cloned, killed := make(chan struct{}), make(chan struct{})
