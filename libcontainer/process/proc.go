@@ -1,18 +1,14 @@
 package process
 
 import (
-	"errors"
 	"io"
 	"os"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/rungoci/rung/internal/errdefs"
+	"github.com/rungoci/rung/internal/sys"
 )
-
-// procRootInode is the inode number of the root of every procfs (PROC_ROOT_INO
-// of linux/proc_fs.h). A bind mount of a folder below has another.
-const procRootInode = 1
 
 // Proc is a handle to the host's /proc, opened before anything of the
 // container is mounted. What is written to a path below /proc by name may land
@@ -31,37 +27,11 @@ type Proc struct {
 // OpenProc opens /proc and makes sure that it is the root of a procfs. The
 // caller closes the handle.
 func OpenProc() (*Proc, error) {
-	fd, err := unix.Open("/proc", unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	fd, err := sys.OpenProc()
 	if err != nil {
-		return nil, errdefs.Doing(err, "open /proc")
-	}
-	if err := verifyProc(fd); err != nil {
-		unix.Close(fd)
-		return nil, &errdefs.Error{
-			Doing: "open /proc",
-			Err:   err,
-			Hint:  "mount procfs there: mount -t proc proc /proc",
-		}
+		return nil, err
 	}
 	return &Proc{fd: fd}, nil
-}
-
-func verifyProc(fd int) error {
-	var fs unix.Statfs_t
-	if err := unix.Fstatfs(fd, &fs); err != nil {
-		return err
-	}
-	if fs.Type != unix.PROC_SUPER_MAGIC {
-		return errors.New("it is not a procfs")
-	}
-	var st unix.Stat_t
-	if err := unix.Fstat(fd, &st); err != nil {
-		return err
-	}
-	if st.Ino != procRootInode {
-		return errors.New("it is not the root of a procfs")
-	}
-	return nil
 }
 
 // ProcFromFile returns the handle that another process has opened and checked

@@ -25,6 +25,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/rungoci/rung/internal/errdefs"
+	"github.com/rungoci/rung/internal/sys"
 	"github.com/rungoci/rung/libcontainer/bundle"
 	"github.com/rungoci/rung/libcontainer/mountopt"
 )
@@ -152,7 +153,7 @@ func New(o Options) (*Rootfs, error) {
 // Open cuts the mount namespace off from the host, so that no mount made from
 // now on is seen there, and makes the root a mount of its own.
 func (r *Rootfs) Open() error {
-	proc, err := openProc()
+	proc, err := sys.OpenProc() // the host's
 	if err != nil {
 		return err
 	}
@@ -230,26 +231,6 @@ func (r *Rootfs) Close() error {
 		}
 	}
 	return nil
-}
-
-// openProc opens the host's procfs and checks that it is one, so that later
-// nothing that only looks like /proc can be put in its place
-// (CVE-2025-52881).
-func openProc() (int, error) {
-	fd, err := unix.Open("/proc", unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return -1, errdefs.Doing(err, "open the host's /proc")
-	}
-	var st unix.Statfs_t
-	if err := unix.Fstatfs(fd, &st); err != nil {
-		unix.Close(fd)
-		return -1, errdefs.Doing(err, "check the host's /proc")
-	}
-	if uint32(st.Type) != unix.PROC_SUPER_MAGIC {
-		unix.Close(fd)
-		return -1, errdefs.Doing(errors.New("not a procfs"), "check the host's /proc")
-	}
-	return fd, nil
 }
 
 // clean returns dest as an absolute path within the container. Some engines

@@ -45,6 +45,29 @@ func must(t testing.TB, err error) {
 	}
 }
 
+// TestOpenRefusesProcImpostors has something else lie where the host's procfs is to be.
+func TestOpenRefusesProcImpostors(t *testing.T) {
+	for name, tt := range map[string]struct {
+		source, kind string
+		flags        uintptr
+		reason       string
+	}{
+		"tmpfs":            {source: "tmpfs", kind: "tmpfs", reason: "it is not a procfs"},
+		"folder of procfs": {source: "/proc/sys", flags: unix.MS_BIND, reason: "it is not the root of a procfs"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inNamespace(t)
+			must(t, unix.Mount(tt.source, "/proc", tt.kind, tt.flags, ""))
+			r, err := New(Options{Root: root, Spec: newSpec()})
+			must(t, err)
+			defer r.Close()
+			if err := r.Open(); err == nil || !strings.Contains(err.Error(), "open /proc: "+tt.reason) {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
 // newSpec returns a configuration with the given mounts and a mount namespace.
 func newSpec(mounts ...specs.Mount) *specs.Spec {
 	return &specs.Spec{
