@@ -28,6 +28,8 @@ package cgroup
 
 import (
 	"errors"
+	"os"
+	"slices"
 	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -122,6 +124,8 @@ type Manager struct {
 	creating bool
 	// devicesSet is true once this Manager has set device rules.
 	devicesSet bool
+	// locked is what lock has locked, or nil.
+	locked *os.File
 	// foreign is true once Create refused folders that others use.
 	foreign bool
 	// optional is true where the configuration names no cgroup, so that a
@@ -206,6 +210,9 @@ func (m *Manager) place(hs []hierarchy, p place) error {
 		}
 		m.rec.Folders = append(m.rec.Folders, Folder{Controllers: h.controllers, Mount: h.mount, Path: p.in(h, m.rec.Version)})
 	}
+	// Those that can be locked come first, so that who does not get the lock has
+	// touched no other.
+	slices.SortStableFunc(m.rec.Folders, func(a, b Folder) int { return m.rank(a) - m.rank(b) })
 	m.index()
 	if m.rec.Version == V2 || m.rec.Rootless {
 		return nil
@@ -217,6 +224,18 @@ func (m *Manager) place(hs []hierarchy, p place) error {
 			WithHint("mount the cgroup file systems below " + cgroupRoot)
 	}
 	return nil
+}
+
+// rank is the place of f in the order of lockFiles. Without privileges the cgroup of
+// v2 may be all that can be made of those that have one.
+func (m *Manager) rank(f Folder) int {
+	switch {
+	case hasController(f.Controllers, "devices"):
+		return 0
+	case f.Controllers == "" && m.rec.Rootless:
+		return 1
+	}
+	return 2
 }
 
 // index computes what is derived from the record.

@@ -17,8 +17,9 @@ const folderMode = 0o755
 // Create makes the container's folder in every hierarchy, and the folders
 // above it where they are missing. A folder that is there already is used if
 // no process is in it or below it and it is not frozen, with the limits and the
-// owner that it has, and marked as the container's; otherwise it is an error, and
-// what Create made so far is removed again.
+// owner that it has, and marked as the container's; otherwise, and where another
+// container is being created in it, it is an error, and what Create made so far is
+// removed again.
 //
 // What has to be in place before a process can enter is set here: the CPUs and
 // memory nodes of a v1 cpuset (linux.resources.cpu.cpus and mems, else those of
@@ -68,17 +69,13 @@ func (m *Manager) undoCreate() {
 			m.made[i] = false
 		}
 	}
+	m.unlock()
 }
 
 // createFolder makes the folder in hierarchy i and readies it.
 func (m *Manager) createFolder(i int) error {
 	f, dir := m.rec.Folders[i], m.dirs[i]
-	err := mkdir(dir)
-	if err == unix.ENOENT {
-		if err = mkdirParents(f); err == nil {
-			err = mkdir(dir)
-		}
-	}
+	err := m.makeLocked(f, dir)
 	switch err {
 	case nil:
 		m.made[i] = true
@@ -88,10 +85,36 @@ func (m *Manager) createFolder(i int) error {
 			return err
 		}
 	default:
-		return mkdirError(dir, err)
+		return err
 	}
 	m.rec.Folders[i].Inode = inode(dir)
 	return m.ready(f, dir)
+}
+
+// makeLocked makes the folder dir, and locks it where that is the first one that can
+// be. It returns EEXIST where it was there.
+func (m *Manager) makeLocked(f Folder, dir string) error {
+	for tries := 1; ; tries++ {
+		err := mkdir(dir)
+		if err == unix.ENOENT {
+			if err = mkdirParents(f); err == nil {
+				err = mkdir(dir)
+			}
+		}
+		if err != nil && err != unix.EEXIST {
+			return mkdirError(dir, err)
+		}
+		lockErr := m.lock(dir)
+		switch {
+		case lockErr == nil:
+			return err
+		case lockErr == unix.ENOENT && tries < 10:
+			// Another one that made it, and failed, has removed it.
+		default:
+			m.foreign = true
+			return lockError(dir, lockErr)
+		}
+	}
 }
 
 // ready does to the new folder dir what has to be done before the first

@@ -20,6 +20,7 @@ const destroyTimeout = 10 * time.Second
 // nothing but what it made. Cgroups of others that have come to have the
 // container's paths since are left alone.
 func (m *Manager) Destroy() error {
+	defer m.unlock()
 	m.disown()
 	if m.foreign {
 		m.undoCreate()

@@ -72,6 +72,7 @@ func newManager(tb testing.TB, r *specs.LinuxResources) *Manager {
 	if err := m.Create(); err != nil {
 		tb.Fatal(err)
 	}
+	m.unlock()
 	tb.Cleanup(func() {
 		if err := m.Destroy(); err != nil {
 			tb.Error(err)

@@ -30,6 +30,7 @@ func heir(t *testing.T, m *Manager) *Manager {
 	if err := second.Create(); err != nil {
 		t.Fatal(err)
 	}
+	second.unlock()
 	t.Cleanup(func() {
 		if err := second.Destroy(); err != nil {
 			t.Error(err)

@@ -138,6 +138,43 @@ func TestExistingHost(t *testing.T) {
 	}
 }
 
+// TestLockedHost has a container created in the cgroup of one whose init is not in it
+// yet.
+func TestLockedHost(t *testing.T) {
+	o := Options{ID: "x", Spec: spec(uniquePath(t), nil)}
+	var both [2]*Manager
+	for i := range both {
+		var err error
+		if both[i], err = New(o); err != nil {
+			t.Fatal(err)
+		}
+	}
+	first, second := both[0], both[1]
+	if err := first.Create(); err != nil {
+		t.Fatal(err)
+	}
+	wantError(t, second.Create(), fieldPath, "is being created")
+	if err := second.Destroy(); err != nil {
+		t.Fatal(err)
+	}
+	for _, dir := range first.dirs {
+		if !exists(dir) {
+			t.Errorf("a refused container removed %s", dir)
+		}
+	}
+	if err := first.Destroy(); err != nil {
+		t.Fatal(err)
+	}
+	// The lock has ended with the folder.
+	if second, err := New(o); err != nil {
+		t.Fatal(err)
+	} else if err := second.Create(); err != nil {
+		t.Fatal(err)
+	} else if err := second.Destroy(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestExistingBelowHost is about processes in a cgroup below the container's.
 func TestExistingBelowHost(t *testing.T) {
 	m := newManager(t, nil)

@@ -86,6 +86,7 @@ func (m *Manager) SetEarly(r *specs.LinuxResources) error {
 // gate: memory, pids and unified. With the systemd driver it tells systemd of
 // all that was set.
 func (m *Manager) SetLate(r *specs.LinuxResources) error {
+	m.unlock() // the init is in the cgroup
 	if r == nil {
 		return nil
 	}

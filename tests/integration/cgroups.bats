@@ -137,6 +137,31 @@ refused() {
 	delete --force
 }
 
+@test "cgroups: of two containers that are created at once one gets it" {
+	needs_cgroupfs_driver
+	[[ -z $RUNG_PEER ]] || skip "$RUNG_PEER: it may be both"
+	local n won lost first
+	program sleep 1000
+	for n in {1..10}; do
+		"$RUNG" --root "$WORK/a" create --bundle "$BUNDLE" "$CT" </dev/null >"$WORK/a.log" 2>&1 3>&- 9>&- &
+		first=$!
+		won=b lost=a
+		ROOT=$WORK/b try_rung create --bundle "$BUNDLE" "$CT"
+		if wait "$first"; then
+			((status != 0)) || fail "round $n: both have it"
+			won=a lost=b
+			cp "$err_file" "$WORK/b.log"
+		else
+			((status == 0)) || fail "round $n: none has it: $(<"$WORK/a.log")"
+		fi
+		contains "$(<"$WORK/$lost.log")" linux.cgroupsPath
+		[[ ! -e $WORK/$lost/$CT ]] || fail "round $n: the one that failed has left something"
+		equal created "$(ROOT=$WORK/$won state status)"
+		ROOT=$WORK/$won start
+		ROOT=$WORK/$won delete --force
+	done
+}
+
 @test "cgroups: delete of a stopped container does not kill who was moved into its cgroup since" {
 	needs_cgroupfs_driver
 	[[ -z $RUNG_PEER ]] || skip "$RUNG_PEER: see docs/compatibility.md"
