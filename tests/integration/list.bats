@@ -139,7 +139,8 @@ broken_folders() {
 		rung_fails state "$id"
 		says "$ROOT/$id"
 		rung_fails delete "$id"
-		[[ -d $ROOT/$id ]] || fail "delete without force removed $id"
+		# An empty folder is what a delete that was killed has left.
+		[[ $id == *-empty || -d $ROOT/$id ]] || fail "delete without force removed $id"
 		rung delete --force "$id"
 		[[ ! -e $ROOT/$id ]] || fail "$id is still there: $(ls -A "$ROOT/$id")"
 	done
