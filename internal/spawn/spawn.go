@@ -222,6 +222,7 @@ func (p *Process) adopt() (*Process, error) {
 		p.report.Close()
 		return nil, err
 	case rep.errno != 0:
+		p.reapSecond()
 		p.report.Close()
 		return nil, p.failed(rep)
 	}
@@ -233,6 +234,16 @@ func (p *Process) adopt() (*Process, error) {
 	}
 	p.PidFD = os.NewFile(uintptr(fd), "pidfd")
 	return p, nil
+}
+
+// reapSecond reaps the second stage after a report of a failure. It is the second's
+// where that has failed before the first, which has ended, told its pid, and the
+// first's where there is no second.
+func (p *Process) reapSecond() {
+	if rep, err := p.readReport(); err == nil && rep.pid > 0 {
+		p.Pid = int(rep.pid)
+		p.Wait()
+	}
 }
 
 // SetupError waits until the process runs its program, or has failed to, and

@@ -3,6 +3,7 @@
 package spawn
 
 import (
+	"encoding/binary"
 	"fmt"
 	"io"
 	"os"
@@ -12,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -420,4 +422,38 @@ func childrenOf(t *testing.T) (pids []int) {
 		}
 	}
 	return pids
+}
+
+// TestSecondStageFailsFirst has the second stage report its failure before the first
+// has told its pid: neither is left as a zombie.
+func TestSecondStageFailsFirst(t *testing.T) {
+	started := func() int {
+		pid, err := syscall.ForkExec("/proc/self/exe", []string{"spawned"}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return pid
+	}
+	p, err := Adopt(started())
+	if err != nil {
+		t.Fatal(err)
+	}
+	second := started()
+	readEnd, writeEnd, err := pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.report, p.what = readEnd, []step{{doing: "enter the room"}}
+	for _, word := range []int32{0, 0, int32(unix.EACCES), int32(second), 0, 0} {
+		if err := binary.Write(writeEnd, binary.NativeEndian, word); err != nil {
+			t.Fatal(err)
+		}
+	}
+	writeEnd.Close()
+	if _, err := p.adopt(); err == nil || err.Error() != "enter the room: permission denied" {
+		t.Errorf("got %v", err)
+	}
+	if pid, err := unix.Wait4(second, nil, 0, nil); err != unix.ECHILD {
+		t.Errorf("the second was left: %d, %v", pid, err)
+	}
 }
