@@ -116,6 +116,9 @@ func (c *Container) save(o *CheckpointOptions) error {
 	case c.state.Init.Headless():
 		return state.ErrHeadless
 	}
+	if err := c.state.Known(); err != nil {
+		return err
+	}
 	if err := o.checkParent(); err != nil {
 		return err
 	}

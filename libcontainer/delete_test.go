@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -103,13 +104,13 @@ func TestDeleteOrphans(t *testing.T) {
 // force the journal tells what there is to clear.
 func TestDeleteBroken(t *testing.T) {
 	for name, damage := range map[string]func(t *testing.T, path string){
-		"cut short":       func(t *testing.T, path string) { must(t, os.Truncate(path, 100)) },
-		"empty":           func(t *testing.T, path string) { must(t, os.Truncate(path, 0)) },
-		"garbage":         func(t *testing.T, path string) { must(t, os.WriteFile(path, []byte("\x00\xff{{"), 0o600)) },
-		"of another id":   func(t *testing.T, path string) { replace(t, path, `"id":"c"`, `"id":"d"`) },
-		"of a newer rung": func(t *testing.T, path string) { replace(t, path, `"rungStateVersion":1`, `"rungStateVersion":99`) },
-		"a fifo":          func(t *testing.T, path string) { must(t, os.Remove(path)); must(t, unix.Mkfifo(path, 0o600)) },
-		"a link":          func(t *testing.T, path string) { must(t, os.Remove(path)); must(t, os.Symlink("/etc/passwd", path)) },
+		"cut short":     func(t *testing.T, path string) { must(t, os.Truncate(path, 100)) },
+		"empty":         func(t *testing.T, path string) { must(t, os.Truncate(path, 0)) },
+		"garbage":       func(t *testing.T, path string) { must(t, os.WriteFile(path, []byte("\x00\xff{{"), 0o600)) },
+		"of another id": func(t *testing.T, path string) { replace(t, path, `"id":"c"`, `"id":"d"`) },
+		"of no version": func(t *testing.T, path string) { replace(t, path, `"rungStateVersion":1`, `"rungStateVersion":0`) },
+		"a fifo":        func(t *testing.T, path string) { must(t, os.Remove(path)); must(t, unix.Mkfifo(path, 0o600)) },
+		"a link":        func(t *testing.T, path string) { must(t, os.Remove(path)); must(t, os.Symlink("/etc/passwd", path)) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newTestbed(t, "sleep 1000 & exec sleep 1000")
@@ -132,6 +133,56 @@ func TestDeleteBroken(t *testing.T) {
 			b.nothingLeft()
 		})
 	}
+}
+
+// TestAnotherVersion has the record be of a rung to come, as after a step back to this
+// one: the container can be looked at, paused, ended and deleted. What this rung
+// cannot know how to do it does not try.
+func TestAnotherVersion(t *testing.T) {
+	b := newTestbed(t, "sleep 1000 & exec sleep 1000")
+	c := b.create("c")
+	must(t, c.Start())
+	c.Close()
+	replace(t, filepath.Join(b.root, "c", "state.json"), `"rungStateVersion":1`, `"rungStateVersion":99,"news":[{}]`)
+	c, err := Load(b.root, "c")
+	must(t, err)
+	defer c.Close()
+	info, err := c.Info()
+	must(t, err)
+	if info.Status != Running || info.Bundle != b.bundle {
+		t.Errorf("the state is %+v", info)
+	}
+	if pids, err := c.Processes(); err != nil || !slices.Contains(pids, info.Pid) {
+		t.Errorf("the processes are %d, %v", pids, err)
+	}
+	p, err := c.Process()
+	must(t, err)
+	for doing, do := range map[string]func() error{
+		"start":      c.Start,
+		"exec":       func() error { _, err := c.Exec(t.Context(), ExecOptions{Process: p}); return err },
+		"update":     func() error { return c.Update(&specs.LinuxResources{}) },
+		"checkpoint": func() error { return c.Checkpoint(CheckpointOptions{CRIUOptions: CRIUOptions{ImagePath: t.TempDir()}}) },
+		"change the mounts of": func() error {
+			return c.AddMounts([]specs.Mount{{Destination: "/mnt", Type: "tmpfs", Source: "tmpfs"}})
+		},
+	} {
+		err := do()
+		if err == nil || !strings.HasPrefix(err.Error(), doing) || !strings.Contains(err.Error(), "format version 99, this rung knows version 1 (hint: ") {
+			t.Errorf("%s: %v", doing, err)
+		}
+	}
+	must(t, c.Pause())
+	must(t, c.Resume())
+	init, err := c.Init()
+	must(t, err)
+	defer init.Close()
+	must(t, c.Signal(unix.SIGKILL))
+	if !endsWithin(init, 10*time.Second) {
+		t.Fatal("it has not ended")
+	}
+	must(t, Delete(b.root, "c", false, b.warn))
+	b.quiet()
+	b.nothingLeft()
 }
 
 func must(t *testing.T, err error) {

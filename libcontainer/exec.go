@@ -233,6 +233,10 @@ func (c *Container) joinable(paused bool) (*os.File, error) {
 	if err != nil {
 		return nil, errdefs.Doing(err, "exec in container "+c.state.ID)
 	}
+	if err := c.state.Known(); err != nil {
+		init.Close()
+		return nil, errdefs.Doing(err, "exec in container "+c.state.ID)
+	}
 	if paused {
 		return init, nil
 	}

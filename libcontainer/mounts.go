@@ -225,6 +225,9 @@ func (c *Container) rootIDs() (uid, gid uint32, err error) {
 // filesystem.
 func (c *Container) inRoot(do func(*rootfs.Running) error) error {
 	doing := "change the mounts of container " + c.state.ID
+	if err := c.state.Known(); err != nil {
+		return errdefs.Doing(err, doing)
+	}
 	if c.state.Exec == nil || c.state.Exec.Chroot {
 		return errdefs.Doing(errors.New("it has no mount namespace of its own"), doing)
 	}

@@ -36,6 +36,9 @@ func (c *Container) openGate() error {
 		return err
 	}
 	defer c.dir.Unlock()
+	if err := c.state.Known(); err != nil {
+		return errdefs.Doing(err, doing)
+	}
 	// A frozen init cannot go.
 	if frozen, err := c.frozen(); frozen || err != nil {
 		return c.cannotStart(doing)

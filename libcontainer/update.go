@@ -51,7 +51,10 @@ func (c *Container) lockForUpdate() error {
 	if err != nil {
 		return err
 	}
-	if err := c.running(); err != nil {
+	if err = c.running(); err == nil {
+		err = c.state.Known()
+	}
+	if err != nil {
 		c.dir.Unlock()
 		return errdefs.Doing(err, "update container "+c.state.ID)
 	}

@@ -273,32 +273,36 @@ func (d *Dir) writeFile(name string, data []byte) error {
 }
 
 // Read returns the state file, or the journal where the container is not
-// created yet, or ErrNoRecord.
+// created yet, or ErrNoRecord. It may be of another version: see State.Known.
 func (d *Dir) Read() (*State, error) {
-	s, err := d.read(stateFile, Version)
+	name := stateFile
+	s, err := d.read(name)
 	if errors.Is(err, unix.ENOENT) {
-		s, err = d.read(journalFile, Version)
+		name = journalFile
+		s, err = d.read(name)
 	}
 	if errors.Is(err, unix.ENOENT) {
 		return nil, d.broken(ErrNoRecord)
+	}
+	if err == nil && s.Version < 1 {
+		return nil, d.broken(fmt.Errorf("%s does not say its format version", name))
 	}
 	return s, err
 }
 
 // Salvage returns what delete needs where Read fails: the state file or else
-// the journal, of whatever version. What they say of the init, the cgroup and
-// the mounts keeps its meaning in all versions of the format. It returns an
+// the journal, even if it does not say its version. It returns an
 // error that wraps ENOENT where there is neither: the journal comes before
 // everything else, so then nothing was made. An error that IsDamaged is that
 // what there is says nothing; any other, that it may yet be read (EIO, EMFILE),
 // and must not be dropped. The journal, which does not know the init, is not
 // taken for a state file that could not be read.
 func (d *Dir) Salvage() (*State, error) {
-	s, err := d.read(stateFile, anyVersion)
+	s, err := d.read(stateFile)
 	if err == nil || !errors.Is(err, unix.ENOENT) && !IsDamaged(err) {
 		return s, err
 	}
-	s, jerr := d.read(journalFile, anyVersion)
+	s, jerr := d.read(journalFile)
 	if errors.Is(jerr, unix.ENOENT) && !errors.Is(err, unix.ENOENT) {
 		return nil, err
 	}
@@ -323,10 +327,7 @@ func (d *Dir) broken(err error) error {
 		Hint: "rung delete --force " + d.ID + " clears it"}
 }
 
-// anyVersion has read accept all versions of the format.
-const anyVersion = 0
-
-func (d *Dir) read(name string, version int) (*State, error) {
+func (d *Dir) read(name string) (*State, error) {
 	fd, err := unix.Openat(int(d.f.Fd()), name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	switch err {
 	case nil:
@@ -346,9 +347,6 @@ func (d *Dir) read(name string, version int) (*State, error) {
 	s := new(State)
 	if err := jsonfield.Unmarshal(data, s); err != nil {
 		return nil, d.broken(fmt.Errorf("%s is cut short or damaged: %w", name, err))
-	}
-	if version != anyVersion && s.Version != version {
-		return nil, d.broken(fmt.Errorf("%s has format version %d, this rung reads version %d", name, s.Version, version))
 	}
 	if s.ID != d.ID {
 		return nil, d.broken(fmt.Errorf("%s is of a container %q", name, s.ID))

@@ -16,15 +16,19 @@
 package state
 
 import (
+	"fmt"
+
 	"github.com/opencontainers/runtime-spec/specs-go"
 
+	"github.com/rungoci/rung/internal/errdefs"
 	"github.com/rungoci/rung/libcontainer/bundle/jsonfield"
 	"github.com/rungoci/rung/libcontainer/cgroup"
 	"github.com/rungoci/rung/libcontainer/rdt"
 )
 
-// Version is the version of the format of the files. By a file of another
-// version a container can be deleted, and nothing else.
+// Version is the version of the format of the files. New fields do not change it:
+// a rung that does not know them passes over them, and to one that does, those that
+// are not there say what was true before. See State.Known for another version.
 const Version = 1
 
 // Process identifies a process beyond the reuse of its number.
@@ -118,6 +122,19 @@ type HostMounts struct {
 	// Before is the number of mounts on the root filesystem's folder before
 	// the container was made.
 	Before int `json:"before"`
+}
+
+// Known returns an error where s is of another version of the format than this rung
+// writes. In all of them ID, Bundle, Root, Creator, Init, Cgroup, Rdt, HostMounts, Hooks and
+// what state tells have one meaning: after a change of rung for a newer or an older one, the
+// containers that are there can be looked at, sent signals, paused and deleted. What
+// else there is to do with a container needs a record that is Known.
+func (s *State) Known() error {
+	if s.Version == Version {
+		return nil
+	}
+	return &errdefs.Error{Err: fmt.Errorf("its record has format version %d, this rung knows version %d", s.Version, Version),
+		Hint: "use the rung that made it; this one can tell its state, kill and delete it"}
 }
 
 // ForHooks returns what hooks get on standard input (runtime.md, "State"), in

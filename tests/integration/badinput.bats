@@ -449,42 +449,6 @@ state_file() { find "$ROOT/$CT" -maxdepth 1 -name 'state*' -type f | head -n 1; 
 	is_gone "$init"
 }
 
-# other_version FILE...: makes them files of a version that does not exist yet.
-other_version() {
-	local file
-	for file; do
-		sed -E 's/"([a-zA-Z]*Version)": ?[0-9]+/"\1":999/' "$file" >"$WORK/other"
-		differ "$(<"$file")" "$(<"$WORK/other")"
-		cat "$WORK/other" >"$file"
-	done
-}
-
-@test "bad: a state file of another version is an error that says so, and delete --force clears all" {
-	peer_lacks "has no versions of it"
-	local init
-	running
-	init=$(pid)
-	other_version "$(state_file)"
-	rung_fails state "$CT"
-	says "$CT" version
-	rung_fails kill "$CT" KILL
-	says version
-	delete --force
-	is_gone "$init"
-}
-
-@test "bad: a whole container of another version of rung is an error, and delete --force clears all" {
-	peer_lacks "has no versions of it"
-	local init
-	running
-	init=$(pid)
-	other_version "$ROOT/$CT"/*.json
-	rung_fails state "$CT"
-	says "$CT" version
-	delete --force
-	is_gone "$init"
-}
-
 # --- combinations of flags ---
 
 @test "bad: configurations of other systems are refused and named" {
