@@ -218,21 +218,22 @@ func (c *Container) Status() (Status, error) {
 	case frozen:
 		return Paused, nil
 	}
-	if gate.Closed(c.dir.GatePath()) {
+	switch closed, err := gate.Closed(c.dir.GatePath()); {
+	case err != nil:
+		return "", err
+	case closed:
 		return Created, nil
 	}
 	return Running, nil
 }
 
-// frozen tells whether the container is paused. Where its freezer does not
-// say so, it is not.
+// frozen tells whether the container is paused.
 func (c *Container) frozen() (bool, error) {
 	cg, err := cgroup.Load(c.state.Cgroup)
 	if err != nil {
 		return false, err
 	}
-	frozen, err := cg.Frozen()
-	return frozen && err == nil, nil
+	return cg.Frozen()
 }
 
 // List returns the ids of the containers below root.

@@ -79,20 +79,28 @@ func Wait(listener *os.File) (*handshake.Conn, error) {
 }
 
 // Closed tells whether an init waits behind the gate at path.
-func Closed(path string) bool {
+func Closed(path string) (bool, error) {
 	conn, err := connect(path, unix.SOCK_NONBLOCK)
-	if err == nil {
+	switch {
+	case err == nil:
 		conn.Close()
+		return true, nil
+	case errors.Is(err, unix.EAGAIN):
+		return true, nil // a full queue of others that look is a waiting init all the same
+	case isOpen(err):
+		return false, nil
 	}
-	// A full queue of others that look is a waiting init all the same.
-	return err == nil || errors.Is(err, unix.EAGAIN)
+	return false, errdefs.Doing(err, "see whether the init process waits for start")
 }
+
+// isOpen tells whether an error of connect is that nobody waits.
+func isOpen(err error) bool { return errors.Is(err, unix.ECONNREFUSED) || errors.Is(err, unix.ENOENT) }
 
 // Open opens the gate at path and waits until the user's program runs, or
 // returns why it cannot. It returns ErrOpen if nobody waits there.
 func Open(path string) error {
 	conn, err := connect(path, 0)
-	if errors.Is(err, unix.ECONNREFUSED) || errors.Is(err, unix.ENOENT) {
+	if isOpen(err) {
 		return ErrOpen
 	}
 	if err != nil {

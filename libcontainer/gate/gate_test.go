@@ -148,21 +148,21 @@ func (w *waiting) knock(text string) {
 func TestLife(t *testing.T) {
 	w := startWaiting(t, "exec")
 	for range 3 {
-		if !Closed(w.path) {
+		if !closed(t, w.path) {
 			t.Fatal("an init waits and the gate is said to be open")
 		}
 	}
 	if err := w.open(); err != nil {
 		t.Fatal(err)
 	}
-	if Closed(w.path) {
+	if closed(t, w.path) {
 		t.Error("the program runs and the gate is said to be closed")
 	}
 	if err := w.open(); !errors.Is(err, ErrOpen) {
 		t.Errorf("a second Open: %v", err)
 	}
 	w.end()
-	if Closed(w.path) {
+	if closed(t, w.path) {
 		t.Error("the program ended and the gate is said to be closed")
 	}
 	if err := w.open(); !errors.Is(err, ErrOpen) {
@@ -172,11 +172,11 @@ func TestLife(t *testing.T) {
 
 func TestDiesWaiting(t *testing.T) {
 	w := startWaiting(t, "exec")
-	if !Closed(w.path) {
+	if !closed(t, w.path) {
 		t.Error("the gate is said to be open")
 	}
 	w.end()
-	if Closed(w.path) {
+	if closed(t, w.path) {
 		t.Error("the init died and the gate is said to be closed")
 	}
 	if err := w.open(); !errors.Is(err, ErrOpen) {
@@ -186,7 +186,7 @@ func TestDiesWaiting(t *testing.T) {
 
 func TestNoGate(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "none")
-	if Closed(path) {
+	if closed(t, path) {
 		t.Error("a gate that is not there is said to be closed")
 	}
 	if err := Open(path); !errors.Is(err, ErrOpen) {
@@ -195,7 +195,7 @@ func TestNoGate(t *testing.T) {
 	if err := os.WriteFile(path, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if Closed(path) {
+	if closed(t, path) {
 		t.Error("a file is taken for a gate")
 	}
 	if _, err := Listen(path); !errors.Is(err, unix.EADDRINUSE) {
@@ -236,7 +236,7 @@ func TestOthersKnock(t *testing.T) {
 	} {
 		w.knock(text)
 	}
-	if !Closed(w.path) {
+	if !closed(t, w.path) {
 		t.Error("somebody opened the gate")
 	}
 	if err := w.open(); err != nil {
@@ -277,7 +277,7 @@ func TestManyLook(t *testing.T) {
 		open := 0
 		for range 200 {
 			wg.Go(func() {
-				if !Closed(w.path) {
+				if !closed(t, w.path) {
 					mu.Lock()
 					open++
 					mu.Unlock()
@@ -343,16 +343,46 @@ func TestDescriptors(t *testing.T) {
 	}
 	before := count()
 	for range 10 {
-		Closed(w.path)
+		closed(t, w.path)
 	}
 	if err := w.open(); err == nil {
 		t.Error("no error")
 	}
 	for range 10 {
-		Closed(w.path)
+		closed(t, w.path)
 		_ = Open(w.path)
 	}
 	if after := count(); after != before {
 		t.Errorf("%d descriptors before, %d after", before, after)
 	}
+}
+
+// closed is Closed, which finds out.
+func closed(t *testing.T, path string) bool {
+	t.Helper()
+	closed, err := Closed(path)
+	if err != nil {
+		t.Error(err)
+	}
+	return closed
+}
+
+// TestCannotLook has no descriptor left to look with: that is no open gate.
+func TestCannotLook(t *testing.T) {
+	w := startWaiting(t, "exec")
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 1, Max: limit.Max}); err != nil {
+		t.Fatal(err)
+	}
+	_, err := Closed(w.path)
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	if !errors.Is(err, unix.EMFILE) {
+		t.Errorf("got %v", err)
+	}
+	w.end()
 }

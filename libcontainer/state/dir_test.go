@@ -510,8 +510,8 @@ func TestLongRoot(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer other.Close()
-	if !gate.Closed(other.GatePath()) {
-		t.Error("the gate is not found by another command")
+	if closed, err := gate.Closed(other.GatePath()); !closed {
+		t.Errorf("the gate is not found by another command: %v", err)
 	}
 }
 
