@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"os"
+	"strconv"
 
 	"github.com/opencontainers/runtime-spec/specs-go/features"
 	"github.com/urfave/cli/v3"
@@ -14,7 +15,12 @@ import (
 	"github.com/rungoci/rung/libcontainer/mountopt"
 	"github.com/rungoci/rung/libcontainer/seccomp"
 	"github.com/rungoci/rung/libcontainer/specgen"
+	"github.com/rungoci/rung/libcontainer/state"
 )
+
+// stateVersion is the annotation that has the format version of the containers'
+// records.
+const stateVersion = "com.github.rungoci.rung.stateVersion"
 
 func featuresCommand() *cli.Command {
 	return &cli.Command{
@@ -36,6 +42,9 @@ func featuresCommand() *cli.Command {
 // allFeatures is what rung can do under the name that it was called by.
 func allFeatures() *features.Features {
 	f := specgen.Features(mountopt.Known(), seccomp.FlagSupported)
+	// Whether containers that are there can be joined after a change of rung is
+	// decided by it (state.State.Known).
+	f.Annotations[stateVersion] = strconv.Itoa(state.Version)
 	// An engine that passes annotations of its users on asks what not to
 	// (features.md, "potentiallyUnsafeConfigAnnotations").
 	f.PotentiallyUnsafeConfigAnnotations = append(f.PotentiallyUnsafeConfigAnnotations, criu.ConfigAnnotation)

@@ -20,6 +20,7 @@ import (
 
 	"github.com/rungoci/rung/libcontainer"
 	"github.com/rungoci/rung/libcontainer/bundle"
+	"github.com/rungoci/rung/libcontainer/state"
 )
 
 // descriptorsEnv has a re-executed test binary say what checkDescriptors makes
@@ -406,12 +407,16 @@ func TestFeatures(t *testing.T) {
 	var got struct {
 		OCIVersionMin, OCIVersionMax string
 		MountOptions                 []string
+		Annotations                  map[string]string
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := json.Unmarshal([]byte(out), &got); err != nil || got.OCIVersionMin == "" || got.OCIVersionMax == "" || len(got.MountOptions) < 30 {
 		t.Errorf("%+v, %v", got, err)
+	}
+	if got.Annotations["com.github.rungoci.rung.stateVersion"] != strconv.Itoa(state.Version) {
+		t.Errorf("the annotations are %v", got.Annotations)
 	}
 }
 

@@ -95,6 +95,16 @@ feature() { jq -r "$1" <<<"$out"; }
 	contains " $(feature '.linux.namespaces | join(" ")') " " cgroup " " ipc " " mount " " network " " pid " " uts "
 }
 
+@test "features: the format version is the one of the records" {
+	peer_lacks "has another format"
+	rung features
+	local version
+	version=$(feature '.annotations["com.github.rungoci.rung.stateVersion"]')
+	running
+	equal "$version" "$(jq .rungStateVersion "$ROOT/$CT/state.json")"
+	delete --force
+}
+
 @test "features: seccomp has all that the specification names" {
 	peer_lacks "knows other architectures"
 	rung features
