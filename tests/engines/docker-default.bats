@@ -33,7 +33,7 @@ teardown_file() {
 }
 
 setup() { prepare_test; }
-# What is called by the name of the default runtime has this folder.
+# Docker has one folder for the records of all runtimes, whatever their names.
 teardown() { end_test "$D/exec/runtime-runc/moby"; }
 
 address() { inspect '{{.NetworkSettings.IPAddress}}'; }

@@ -29,7 +29,7 @@ teardown_file() {
 }
 
 setup() { prepare_test; }
-teardown() { end_test "$D/exec/runtime-rung/moby" "$D/exec/$BASE.$BASE/runtime-rung/moby"; }
+teardown() { end_test "$D/exec/runtime-runc/moby"; }
 
 export OPTIONS="--network none"
 
@@ -39,6 +39,7 @@ export OPTIONS="--network none"
 	run docker_ logs "$NAME"
 	[[ ${lines[0]} =~ ^\ *0\ +$BASE\ +65536$ ]]
 	[ "$(stat -c %u "/proc/$(inspect '{{.State.Pid}}')")" = "$BASE" ]
+	[ -n "$(states_left "$D/exec/runtime-runc/moby")" ]
 }
 
 @test "docker, userns-remap: users, exit codes, streams" {

@@ -22,7 +22,8 @@ teardown_file() {
 }
 
 setup() { prepare_test; }
-teardown() { end_test "$D/exec/runtime-rung/moby"; }
+# Docker has one folder for the records of all runtimes, whatever their names.
+teardown() { end_test "$D/exec/runtime-runc/moby"; }
 
 # Options of every container: no network (there is no bridge).
 options=(--runtime rung --network none)
@@ -58,6 +59,7 @@ export OPTIONS="${options[*]}"
 
 @test "docker: exit code 137 of what was killed" {
 	detached box:1 sleep 100
+	[ -n "$(states_left "$D/exec/runtime-runc/moby")" ]
 	docker_ kill "$NAME"
 	run docker_ wait "$NAME"
 	shows 137
