@@ -15,8 +15,8 @@ func deleteCommand() *cli.Command {
 		Usage:           "remove a container and everything that was made for it",
 		ArgsUsage:       "CONTAINER-ID",
 		Description: `The container must be stopped, or created and never started. With --force it is
-killed, and nothing is an error that leads to the same end: a container that
-is not there, or whose creation was cut short.`,
+killed first; a container that does not exist, or is half created, is no
+error.`,
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "force", Aliases: []string{"f"}, Usage: "kill the container if it still runs"},
 			regexFlag("delete each"),

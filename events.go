@@ -20,8 +20,8 @@ func eventsCommand() *cli.Command {
 		Usage:           "print what a container uses, and when it runs out of memory",
 		ArgsUsage:       "CONTAINER-ID",
 		Description: `Each event is a line of JSON: the statistics of the container's cgroup, at each
-interval, or that the kernel ran out of the container's memory. The command
-ends with the container.`,
+interval, or that the container ran out of memory. The command ends with the
+container.`,
 		Flags: []cli.Flag{
 			&cli.DurationFlag{Name: "interval", Value: 5 * time.Second, Usage: "time between two statistics, such as 500ms or 1m"},
 			&cli.BoolFlag{Name: "stats", Usage: "print the statistics once, and end"},

@@ -20,12 +20,12 @@ func execCommand() *cli.Command {
 	return &cli.Command{
 		Name:            "exec",
 		HideHelpCommand: true,
-		Usage:           "run a further program in a container",
+		Usage:           "run another program in a container",
 		ArgsUsage:       "CONTAINER-ID COMMAND [ARG...]",
 		Description: `The program gets what config.json gives the container's own one (user,
-environment, working folder, capabilities, limits), less the terminal, but for
-what the flags say. With --process it is what a file with a process object
-says, and there is no COMMAND.
+environment, working folder, capabilities, limits), without the terminal,
+unless flags say otherwise. With --process it is what a file with a process
+object says, and there is no COMMAND.
 
 rung passes signals and the terminal on and exits with the program's exit
 status, 128 and the number of the signal that ended it, or 255 if it did not

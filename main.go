@@ -146,7 +146,7 @@ func app(only string) *cli.Command {
 			&cli.StringFlag{Name: "root", Value: defaultRoot(), Usage: "folder that keeps the containers' state (should be on a tmpfs)"},
 			&cli.StringFlag{Name: "log", Usage: "write the log to `DEST` instead of standard error, where errors still go, too: a file, as [file:]PATH, or journald:NAME or syslog:NAME"},
 			&cli.StringFlag{Name: "log-format", Value: "text", Usage: "format of the log: text or json"},
-			&cli.StringFlag{Name: "log-level", Value: self.logLevel(), Usage: "what is logged at least: error, warning or debug"},
+			&cli.StringFlag{Name: "log-level", Value: self.logLevel(), Usage: "lowest level that is logged: error, warning or debug"},
 			&cli.BoolFlag{Name: "debug", Usage: "log each step and how long it took, as --log-level debug does"},
 			&cli.BoolFlag{Name: "systemd-cgroup", Usage: "let systemd make the cgroups; cgroupsPath is then slice:prefix:name"},
 			&cli.StringFlag{Name: "cgroup-manager", Usage: "who makes the cgroups: cgroupfs, systemd, or disabled for none; goes before --systemd-cgroup"},

@@ -12,7 +12,7 @@ func restoreCommand() *cli.Command {
 	return &cli.Command{
 		Name:            "restore",
 		HideHelpCommand: true,
-		Usage:           "make a container go on that was saved by checkpoint",
+		Usage:           "restore a container that checkpoint has saved",
 		ArgsUsage:       "CONTAINER-ID",
 		Description: `The bundle is the one that the container was made from, or a copy of it; its
 root filesystem has to have the files that the processes had open. The id and

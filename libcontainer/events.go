@@ -29,7 +29,7 @@ type Stats struct {
 const (
 	// EventStats comes at each interval, with Data.
 	EventStats = "stats"
-	// EventOOM is that the kernel ran out of the container's memory.
+	// EventOOM is that the container ran out of memory.
 	EventOOM = "oom"
 )
 

@@ -239,7 +239,7 @@ func TestEngines(t *testing.T) {
 		{name: "Docker's flags", id: "engines.docker", level: Green, have: []string{"r"}, said: "the default", files: map[string]string{"/usr/bin/dockerd*": "",
 			"/run/docker.pid": "77\n", "/proc/77/cmdline": "dockerd\x00--add-runtime\x00r=/usr/local/bin/rung\x00--default-runtime=r\x00"}},
 		{name: "Docker, broken file", id: "engines.docker", level: Yellow, said: "daemon.json", files: map[string]string{"/usr/bin/dockerd*": "", "/etc/docker/daemon.json": "{"}},
-		{name: "Docker, another rung", id: "engines.docker", level: Yellow, have: []string{"rung"}, said: "/opt/rung, another file", files: map[string]string{"/usr/bin/dockerd*": "", "/opt/rung*": "",
+		{name: "Docker, another rung", id: "engines.docker", level: Yellow, have: []string{"rung"}, said: "/opt/rung, not the rung that you called", files: map[string]string{"/usr/bin/dockerd*": "", "/opt/rung*": "",
 			"/etc/docker/daemon.json": `{"runtimes": {"rung": {"path": "/opt/rung"}}}`}},
 		{name: "Docker without a file", id: "engines.docker", level: Yellow, said: `{"runtimes": {"rung": {"path": "/usr/local/bin/rung"}}}`, files: map[string]string{"/usr/bin/dockerd*": ""}},
 		{name: "Podman", id: "engines.podman", level: Green, have: []string{"rung"}, said: "the default", files: map[string]string{"/usr/bin/podman*": "",

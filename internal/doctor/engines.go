@@ -41,8 +41,8 @@ func (h *host) registration(name, version string, found runtimes, standard strin
 			return c
 		} else if !h.isThisProgram(full) {
 			c.Level = Yellow
-			c.Text = fmt.Sprintf("%s: its runtime %q is %s, another file than the rung that speaks", label, key, full)
-			c.Hint = full + " doctor looks at the host with that one"
+			c.Text = fmt.Sprintf("%s: its runtime %q is %s, not the rung that you called", label, key, full)
+			c.Hint = "run " + full + " doctor to check that one"
 		}
 	}
 	switch {
@@ -146,7 +146,7 @@ func docker(ctx context.Context, h *host) *Check {
 	}
 	found, standard, err := h.dockerRuntimes(config)
 	return h.registration("Docker", h.version(ctx, path), found, standard, err,
-		fmt.Sprintf(`put {"runtimes": {"rung": {"path": %q}}} into %s and restart Docker`, h.rung.Path, config))
+		fmt.Sprintf(`put {"runtimes": {"rung": {"path": %q}}} into %s and reload Docker (systemctl reload docker)`, h.rung.Path, config))
 }
 
 // dockerRuntimes reads a daemon.json, and the flags of a daemon that runs.
