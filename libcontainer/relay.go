@@ -17,11 +17,12 @@ import (
 // wait.
 //
 // To enable one signal takes the Go runtime two hand-overs between threads,
-// and there are 60 of them, so each is enabled when it begins to matter: those
-// that end rung as soon as there is an init process, and before the program
-// runs; those that people and engines send besides when it does; and the others
-// when it has run for rareAfter. Before that the former end rung, and the
-// latter are lost.
+// and there are 60 of them, so they are enabled in groups, each when it begins
+// to matter: stopSignals, and the common ones that people and engines send to
+// programs besides, when there is a process at the latest, and before its program
+// runs; the rare ones, which are all others, rareAfter that. Until then Go
+// does with a signal what it does without a relay: stopSignals end rung, those
+// that stop or abort a process do that to rung, and the others are lost.
 type relay struct {
 	ch   chan os.Signal
 	warn func(string)

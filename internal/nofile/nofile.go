@@ -35,8 +35,8 @@ func init() {
 	known = errno == 0
 }
 
-// sysPrlimit64 is SYS_PRLIMIT64, whose package is off limits here. 0 is no
-// number of it on any of these architectures.
+// sysPrlimit64 is SYS_PRLIMIT64, whose package is off limits here; on another
+// architecture a number that no system call has, so that the kernel says ENOSYS.
 func sysPrlimit64() uintptr {
 	switch runtime.GOARCH {
 	case "amd64":

@@ -274,7 +274,7 @@ func (c *Conn) SendError(err error) error {
 type Frame struct {
 	Kind Kind
 	Body []byte
-	// File came with a Terminal, Proc, Network or Source frame.
+	// File came with a Terminal, Proc, Network, Source or HookOutput frame.
 	File *os.File
 }
 
