@@ -3,7 +3,7 @@
 # FOLDER (what is written), in the namespaces that it was started in, and runs FOLDER/home/script in it, as root in the folder
 # that has the other files of FOLDER/home, too. Called by clean.bash.
 #
-# What is not as on a real host: there is no systemd, so `systemctl restart` is clean/systemctl.sh; there is no world, so
+# What is not as on a real host: there is no systemd, so systemctl is clean/systemctl.sh; there is no world, so
 # Docker Hub is a registry at 127.0.0.1 (cmd/registry); and runc and crun fail, so what runs was run by rung.
 set -euo pipefail
 trap 'echo "${BASH_SOURCE[0]}: line $LINENO: $BASH_COMMAND" >&2' ERR

@@ -1,6 +1,6 @@
 #!/bin/bash
-# What `systemctl start` and `systemctl restart` come to on the tests' clean Debian: the daemons of Debian's packages, by their
-# programs, until they answer.
+# What `systemctl start`, `restart` and `reload` come to on the tests' clean Debian: the daemons of Debian's packages, by their
+# programs, until they answer, or have read their configuration again.
 set -euo pipefail
 
 # stop PROGRAM: ends it, and waits until it is gone.
@@ -26,6 +26,19 @@ start() {
   return 1
 }
 
+# reload PROGRAM TEXT: has it read its configuration again, and waits until its log says so.
+reload() {
+  local log=/var/log/$1.log before tries
+  before=$(grep -c -F "$2" "$log" || true)
+  kill -HUP "$(cat "/run/$1.test.pid")"
+  for ((tries = 0; tries < 600; tries++)); do
+    [ "$(grep -c -F "$2" "$log" || true)" -le "$before" ] || return 0
+    sleep 0.1
+  done
+  tail -n 20 "$log" >&2
+  return 1
+}
+
 verb=$1
 shift
 for unit; do
@@ -40,6 +53,7 @@ for unit; do
     stop dockerd
     start dockerd docker version
     ;;
+  reload/docker) reload dockerd "Reloaded configuration" ;;
   *)
     echo "systemctl: the tests know nothing of: $verb $unit" >&2
     exit 1
