@@ -122,6 +122,29 @@ hellos() {
 	hellos 1
 }
 
+@test "pages: docs/operations.md: what the script for --debug writes down, and that engines hear of errors as ever" {
+	{
+		commands_of ../../docs/operations.md
+		cat <<-'END'
+			ctr image pull docker.io/library/busybox:latest
+			by() { ctr run --rm --runc-binary "/usr/local/bin/$1" docker.io/library/busybox:latest "$@"; }
+			by rung-debug echo hello
+			grep -F '"step":"inside: mounts"' /run/rung-debug.log
+			by rung /no/such/program 2>as-ever || true
+			by rung-debug /no/such/program 2>error || true
+			grep '^ctr: .*/no/such/program.*no such file' error
+			diff <(grep '^ctr: ' as-ever) <(grep '^ctr: ' error)
+			grep '"level":"error".*/no/such/program' /run/rung-debug.log
+			rm /run/rung-debug.log
+			podman --runtime /usr/local/bin/rung-debug run --rm docker.io/library/busybox echo hello
+			grep 'step="inside: mounts"' /run/rung-debug.log
+		END
+	} >"$D/commands"
+	run in_clean_debian "$D/commands"
+	ended 0
+	hellos 2
+}
+
 @test "pages: contrib/kubernetes has what the Kubernetes API knows, and the handler is the name in containerd's configuration" {
 	run bash -c 'cd ../kubernetes && go test -count=1 ./...'
 	ended 0
