@@ -5,7 +5,7 @@ load helpers
 
 setup() { setup_test; }
 
-# new_file: what dpkg(1), install(1) and "make install" do: another file in the place of $RUNG, which is $WORK/rung.
+# new_file: what dpkg(1) and "make install" do: another file in the place of $RUNG, which is $WORK/rung.
 new_file() {
 	cp "$WORK/rung" "$WORK/rung.new"
 	mv "$WORK/rung.new" "$WORK/rung"
