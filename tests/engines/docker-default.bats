@@ -33,8 +33,7 @@ teardown_file() {
 }
 
 setup() { prepare_test; }
-# Docker has one folder for the records of all runtimes, whatever their names.
-teardown() { end_test "$D/exec/runtime-runc/moby"; }
+teardown() { end_test "$(records)"; }
 
 address() { inspect '{{.NetworkSettings.IPAddress}}'; }
 
@@ -42,7 +41,7 @@ address() { inspect '{{.NetworkSettings.IPAddress}}'; }
 	[ "$(docker_ info -f '{{.DefaultRuntime}}')" = rung ]
 	detached box:1 sleep 100
 	inspects '{{.HostConfig.Runtime}}' rung
-	[ -n "$(states_left "$D/exec/runtime-runc/moby")" ]
+	[ -n "$(states_left "$(records)")" ]
 }
 
 @test "docker, default runtime: the bridge: an address, a route, the other container" {

@@ -29,17 +29,17 @@ teardown_file() {
 }
 
 setup() { prepare_test; }
-teardown() { end_test "$D/exec/runtime-runc/moby"; }
+teardown() { end_test "$(records)"; }
 
 export OPTIONS="--network none"
 
 @test "docker, userns-remap: root in the container is a subordinate id on the host" {
 	detached box:1 sh -c 'cat /proc/self/uid_map; id -u; exec sleep 100'
 	eventually 10 logged '^0$'
+	[ "$(states_left "$(records)")" = "$(records)/$(inspect '{{.Id}}')" ]
 	run docker_ logs "$NAME"
 	[[ ${lines[0]} =~ ^\ *0\ +$BASE\ +65536$ ]]
 	[ "$(stat -c %u "/proc/$(inspect '{{.State.Pid}}')")" = "$BASE" ]
-	[ -n "$(states_left "$D/exec/runtime-runc/moby")" ]
 }
 
 @test "docker, userns-remap: users, exit codes, streams" {

@@ -37,6 +37,10 @@ end_docker() {
 
 prepare_test() { export NAME=c$BATS_TEST_NUMBER; }
 
+# records: the folder of rung's records. It has the name of Docker's built-in runtime, whichever one is called, and is the same
+# with userns-remap.
+records() { echo "$D/exec/runtime-runc/moby"; }
+
 # end_test STATE_FOLDER...: nothing of the test's containers may be left, nor in the folders for rung's records.
 end_test() {
   tell_why

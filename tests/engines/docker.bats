@@ -22,12 +22,16 @@ teardown_file() {
 }
 
 setup() { prepare_test; }
-# Docker has one folder for the records of all runtimes, whatever their names.
-teardown() { end_test "$D/exec/runtime-runc/moby"; }
+teardown() { end_test "$(records)"; }
 
 # Options of every container: no network (there is no bridge).
 options=(--runtime rung --network none)
 export OPTIONS="${options[*]}"
+
+@test "docker: a container has its record where the tests look for what is left" {
+	detached box:1 sleep 100
+	[ "$(states_left "$(records)")" = "$(records)/$(inspect '{{.Id}}')" ]
+}
 
 @test "docker: output and exit code 0" {
 	run box box:1 echo hello
@@ -59,7 +63,6 @@ export OPTIONS="${options[*]}"
 
 @test "docker: exit code 137 of what was killed" {
 	detached box:1 sleep 100
-	[ -n "$(states_left "$D/exec/runtime-runc/moby")" ]
 	docker_ kill "$NAME"
 	run docker_ wait "$NAME"
 	shows 137
