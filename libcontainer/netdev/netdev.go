@@ -23,7 +23,9 @@ import (
 // one, and knows how to take them back.
 type Mover struct {
 	host, target end
-	moved        []move
+	// gone hears what leaves the target.
+	gone  *departures
+	moved []move
 }
 
 // end is one of the two namespaces.
@@ -34,9 +36,16 @@ type end struct {
 
 // move is a device that is in the target namespace.
 type move struct {
-	// host and target are its names there.
-	host, target string
-	up           bool
+	// host is its name there.
+	host string
+	// index is the one that it has in the target. Its name there may be given to
+	// another device, by whoever is privileged in that namespace.
+	index int32
+	// since is how many departures from the target there were before it came.
+	since int
+	// addresses are those that it had on the host, and up is whether it was.
+	addresses []address
+	up        bool
 }
 
 // Open returns a mover of devices to the network namespace whose file target
@@ -55,6 +64,9 @@ func Open(target *os.File) (*Mover, error) {
 		thread.Spend(func() {
 			if err = unix.Setns(int(target.Fd()), unix.CLONE_NEWNET); err == nil {
 				m.target.socket, err = openSocket()
+			}
+			if err == nil {
+				m.gone, err = openDepartures(0)
 			}
 		})
 	}
@@ -99,6 +111,9 @@ func (m *Mover) Close() {
 			e.socket.close()
 		}
 	}
+	if m.gone != nil {
+		m.gone.close()
+	}
 }
 
 // Move moves the device that the host knows as name, with the addresses that
@@ -128,14 +143,48 @@ func (m *Mover) Move(name, newName string) error {
 	if err != nil {
 		return fail(err, "")
 	}
-	if err := m.host.socket.move(device.index, m.target.file, newName); err != nil {
-		return fail(err, hint(err))
+	there := move{host: name, addresses: addresses, up: device.up}
+	err = m.carry(device.index, newName, &there)
+	if there.index != 0 {
+		m.moved = append(m.moved, there)
 	}
-	m.moved = append(m.moved, move{host: name, target: newName, up: device.up})
-	if err := m.target.socket.settle(newName, addresses, name, true); err != nil {
+	if err == nil {
+		err = m.target.socket.settle(there.index, addresses, name, newName, true)
+	}
+	if err != nil {
 		return fail(err, hint(err))
 	}
 	return nil
+}
+
+// errNotTold is that a device has left, and the kernel does not say as what. It
+// does since Linux 4.16.
+var errNotTold = errors.New("rtnetlink: the kernel does not say what index the device has in the container's network namespace")
+
+// carry moves the device index of the host to the target, as name, and notes in there
+// which one it is then, also with an error: the kernel moves a device before it gives it
+// the name, which another may have taken.
+func (m *Mover) carry(index int32, name string, there *move) error {
+	left, err := openDepartures(index)
+	if err != nil {
+		return err
+	}
+	defer left.close()
+	if there.since, err = m.gone.now(); err != nil {
+		return err
+	}
+	err = m.host.socket.move(index, m.target.file, name)
+	if errors.Is(err, unix.ENODEV) {
+		return err // it went elsewhere, or nowhere
+	}
+	known, lerr := left.of(index, 0)
+	if len(known) > 0 {
+		there.index = known[0].newIndex
+	}
+	if err == nil && there.index == 0 {
+		err = errNotTold
+	}
+	return errors.Join(err, lerr)
 }
 
 func hint(err error) string {
@@ -159,27 +208,48 @@ func (m *Mover) Return() error {
 	}
 	var errs []error
 	for i := len(m.moved) - 1; i >= 0; i-- {
-		d := m.moved[i]
-		err := m.target.giveBack(m.host, d)
-		errs = append(errs, errdefs.Doing(err, "return the network device "+d.host))
+		err := m.giveBack(&m.moved[i])
+		errs = append(errs, errdefs.Doing(err, "return the network device "+m.moved[i].host))
 	}
 	m.moved = nil
 	return errors.Join(errs...)
 }
 
-func (e end) giveBack(to end, d move) error {
-	device, err := e.socket.link(d.target)
+// errLeft is that whoever is privileged in the target has moved or removed a device.
+var errLeft = errors.New("it has left the container's network namespace")
+
+// giveBack returns a device, with the addresses that it had.
+func (m *Mover) giveBack(d *move) error {
+	left, err := m.gone.of(d.index, d.since)
+	if err == nil && len(left) > 0 {
+		err = errLeft
+	}
 	if err != nil {
 		return err
 	}
-	addresses, err := e.socket.addresses(device.index)
+	return m.takeBack(d)
+}
+
+// takeBack moves what has the device's index in the target to the host. Only afterwards is it
+// certain that this was the device. What was not goes back to where it came from, without
+// having been up.
+func (m *Mover) takeBack(d *move) error {
+	if err := m.target.socket.move(d.index, m.host.file, d.host); err != nil {
+		return err
+	}
+	// Names on the host are not those privileged in the target's to give.
+	device, err := m.host.socket.link(d.host)
 	if err != nil {
 		return err
 	}
-	if err := e.socket.move(device.index, to.file, d.host); err != nil {
-		return err
+	left, err := m.gone.of(d.index, d.since)
+	if err == nil && len(left) != 1 {
+		err = errLeft
 	}
-	return to.socket.settle(d.host, addresses, d.target, d.up)
+	if err != nil {
+		return errors.Join(err, m.host.socket.move(device.index, m.target.file, "dev%d"))
+	}
+	return m.host.socket.settle(device.index, d.addresses, d.host, d.host, d.up)
 }
 
 // free returns name, or, if there is a "%d" in it, the first name of this kind
@@ -204,22 +274,19 @@ func (s *socket) free(name string) (string, error) {
 	}
 }
 
-// settle gives a device that has just come its addresses, and brings it up.
-func (s *socket) settle(name string, addresses []address, oldName string, up bool) error {
-	device, err := s.link(name)
-	if err != nil {
-		return err
-	}
+// settle gives a device that has just come, from where it had oldName, its addresses, and
+// brings it up.
+func (s *socket) settle(index int32, addresses []address, oldName, newName string, up bool) error {
 	for i := range addresses {
 		if !addresses[i].lasting() {
 			continue
 		}
-		if err := s.addAddress(device.index, addresses[i].renamed(oldName, name)); err != nil {
+		if err := s.addAddress(index, addresses[i].renamed(oldName, newName)); err != nil {
 			return errdefs.Doing(err, "give it the address "+addresses[i].String())
 		}
 	}
 	if !up {
 		return nil
 	}
-	return errdefs.Doing(s.setUp(device.index), "bring it up")
+	return errdefs.Doing(s.setUp(index), "bring it up")
 }

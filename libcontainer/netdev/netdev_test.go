@@ -55,12 +55,15 @@ func with(target *os.File, do func(m *Mover) error) error {
 }
 
 // veth makes a pair of devices.
-func (s *socket) veth(a, b string) error {
+func (s *socket) veth(a, b string) error { return s.vethWithIndex(a, 0, b) }
+
+// vethWithIndex is veth, and gives a an index, unless that is 0.
+func (s *socket) vethWithIndex(a string, index int32, b string) error {
 	nested := func(kind uint16, inner ...attribute) attribute {
 		return attribute{kind, (&socket{}).encode(0, 0, nil, inner)[unix.SizeofNlMsghdr:]}
 	}
 	peer := attribute{1, (&socket{}).encode(0, 0, linkHeader(0, 0, 0), []attribute{text(unix.IFLA_IFNAME, b)})[unix.SizeofNlMsghdr:]} // VETH_INFO_PEER
-	_, err := s.request(unix.RTM_NEWLINK, unix.NLM_F_ACK|unix.NLM_F_CREATE|unix.NLM_F_EXCL, linkHeader(0, 0, 0), text(unix.IFLA_IFNAME, a),
+	_, err := s.request(unix.RTM_NEWLINK, unix.NLM_F_ACK|unix.NLM_F_CREATE|unix.NLM_F_EXCL, linkHeader(index, 0, 0), text(unix.IFLA_IFNAME, a),
 		nested(unix.IFLA_LINKINFO, text(unix.IFLA_INFO_KIND, "veth"), nested(unix.IFLA_INFO_DATA, peer)))
 	return err
 }
@@ -164,6 +167,105 @@ func attributesKept(s *socket) error {
 		}
 	}
 	return nil
+}
+
+// change changes the device of this index.
+func (s *socket) change(index int32, attributes ...attribute) error {
+	_, err := s.request(unix.RTM_NEWLINK, unix.NLM_F_ACK, linkHeader(index, 0, 0), attributes...)
+	return err
+}
+
+// TestReplaced has somebody who is privileged in the target give a device of its own the name and the
+// addresses of the one that was moved: what returns is the device, as it was.
+func TestReplaced(t *testing.T) {
+	inNewHost(t, func(m *Mover) error {
+		host, there := m.host.socket, m.target.socket
+		if err := errors.Join(host.veth("a0", "a1"), host.give("a0", "192.0.2.1/24", unix.RT_SCOPE_UNIVERSE, 0, text(unix.IFA_LABEL, "a0:web"))); err != nil {
+			return err
+		}
+		if err := m.Move("a0", "eth0"); err != nil {
+			return err
+		}
+		eth0, err := there.link("eth0")
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(there.change(eth0.index, text(unix.IFLA_IFNAME, "kept")), there.give("kept", "203.0.113.1/24", unix.RT_SCOPE_UNIVERSE, 0),
+			there.veth("eth0", "eth1"), there.give("eth0", "203.0.113.2/24", unix.RT_SCOPE_UNIVERSE, 0)); err != nil {
+			return err
+		}
+		if err := m.Return(); err != nil {
+			return err
+		}
+		if _, err := there.link("kept"); err != unix.ENODEV {
+			return fmt.Errorf("the device was not returned: %w", err)
+		}
+		return errors.Join(host.want("a0", false, "192.0.2.1/24"), there.want("eth0", false, "203.0.113.2/24"))
+	})
+}
+
+// TestReplacedWithItsIndex has the other device get the index, too.
+func TestReplacedWithItsIndex(t *testing.T) {
+	for name, give := range map[string]func(m *Mover) error{
+		"before the return": (*Mover).Return,
+		"during the return": func(m *Mover) error { return m.takeBack(&m.moved[0]) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			inNewHost(t, func(m *Mover) error {
+				host, there := m.host.socket, m.target.socket
+				if err := errors.Join(host.veth("a0", "a1"), host.give("a0", "192.0.2.1/24", unix.RT_SCOPE_UNIVERSE, 0), m.Move("a0", "")); err != nil {
+					return err
+				}
+				a0, err := there.link("a0")
+				if err != nil {
+					return err
+				}
+				var elsewhere *os.File
+				thread.Spend(func() {
+					if err = unix.Unshare(unix.CLONE_NEWNET); err == nil {
+						elsewhere, err = openNamespace("/proc/thread-self/ns/net")
+					}
+				})
+				if err != nil {
+					return err
+				}
+				defer elsewhere.Close()
+				if err := errors.Join(there.move(a0.index, elsewhere, "x"), there.vethWithIndex("a0", a0.index, "b0")); err != nil {
+					return err
+				}
+				if err := give(m); !errors.Is(err, errLeft) {
+					return fmt.Errorf("got %w, want %w", err, errLeft)
+				}
+				if _, err := host.link("a0"); err != unix.ENODEV {
+					return fmt.Errorf("on the host there is a device in its place: %w", err)
+				}
+				return nil
+			})
+		})
+	}
+}
+
+// TestNameTakenMeanwhile has a device of the target take the name just before the move, which
+// the kernel notices when the device is there already.
+func TestNameTakenMeanwhile(t *testing.T) {
+	inNewHost(t, func(m *Mover) error {
+		host, there := m.host.socket, m.target.socket
+		if err := errors.Join(host.veth("a0", "a1"), there.veth("eth0", "eth1")); err != nil {
+			return err
+		}
+		a0, err := host.link("a0")
+		if err != nil {
+			return err
+		}
+		d := move{host: "a0"}
+		if err := m.carry(a0.index, "eth0", &d); !errors.Is(err, unix.EEXIST) {
+			return fmt.Errorf("got %w, want %w", err, unix.EEXIST)
+		}
+		if d.index != 0 {
+			m.moved = append(m.moved, d)
+		}
+		return errors.Join(m.Return(), host.want("a0", false))
+	})
 }
 
 func TestNames(t *testing.T) {

@@ -118,6 +118,29 @@ namespace_to_join() {
 	contains "$(on_host ip addr show dev a0)" "inet 192.0.2.7/24 scope global a0"
 }
 
+@test "netdev: a create that fails returns the device itself, not one that took its name meanwhile" {
+	on_host ip addr add 192.0.2.7/24 dev a0
+	on_host ip link set a0 address 02:00:00:00:00:07
+	namespace_to_join
+	devices '{"a0": {"name": "eth0"}}'
+	# Another container's root, in the namespace that both have joined.
+	cat >"$WORK/other" <<-EOF
+		#!/bin/sh -e
+		exec nsenter --net=/proc/$OTHER/ns/net sh -ec '
+			ip link set eth0 down
+			ip link set eth0 name kept
+			ip link add eth0 type veth peer name eth1
+			ip addr add 203.0.113.7/24 dev eth0'
+	EOF
+	chmod +x "$WORK/other"
+	config '.hooks.createRuntime = [{path: $p, env: ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"]}]' --arg p "$WORK/other"
+	program /no/such/program
+	create_fails
+	contains "$(on_host ip addr show dev a0)" 02:00:00:00:00:07 "inet 192.0.2.7/24 scope global a0"
+	lacks "$(on_host ip addr)" 203.0.113.7
+	contains "$(nsenter --net="/proc/$OTHER/ns/net" ip addr show dev eth0)" 203.0.113.7
+}
+
 @test "netdev: what cannot be is an error that names the field" {
 	devices '{"lo": {"name": "lo1"}}'
 	create_fails
