@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -435,10 +436,32 @@ func TestRemoveRepeatable(t *testing.T) {
 	}
 }
 
+// obstruct makes a folder that cannot be removed.
+func obstruct(t *testing.T, dir string) {
+	t.Helper()
+	inside := filepath.Join(dir, "obstacle")
+	err := os.MkdirAll(inside, 0o700)
+	if os.Geteuid() == 0 {
+		err = errors.Join(err, unix.Mount(inside, inside, "", unix.MS_BIND, ""))
+		// Remove may move the folder before it comes to the mount.
+		fd, oerr := unix.Open(inside, unix.O_PATH|unix.O_CLOEXEC, 0)
+		err = errors.Join(err, oerr)
+		t.Cleanup(func() {
+			_ = unix.Unmount("/proc/self/fd/"+strconv.Itoa(fd), unix.MNT_DETACH)
+			unix.Close(fd)
+		})
+	} else {
+		err = errors.Join(err, os.Chmod(dir, 0o500))
+		t.Cleanup(func() { _ = os.Chmod(dir, 0o700) })
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestRemoveJournalLast stops Remove at each file in turn, and at one that it does not
 // know: as long as any of them is left, so is the journal.
 func TestRemoveJournalLast(t *testing.T) {
-	tooDeep := strings.Repeat("/obstacle", maxTree+1)
 	for _, stop := range append([]string{"foreign"}, contents[:len(contents)-1]...) {
 		root := t.TempDir()
 		d := mustMake(t, root, "c")
@@ -450,9 +473,7 @@ func TestRemoveJournalLast(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if err := os.MkdirAll(filepath.Join(d.Path(), stop, tooDeep), 0o700); err != nil {
-			t.Fatal(err)
-		}
+		obstruct(t, filepath.Join(d.Path(), stop))
 		if err := d.Remove(); err == nil || !strings.Contains(err.Error(), strings.Split(stop, "/")[0]) {
 			t.Errorf("%s: got %v", stop, err)
 		}

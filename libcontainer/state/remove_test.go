@@ -51,6 +51,54 @@ func TestRemove(t *testing.T) {
 	}
 }
 
+// TestRemoveDeep has more folders in each other than there may be descriptors, or
+// characters in a path.
+func TestRemoveDeep(t *testing.T) {
+	const depth = 300
+	down := "down" + strings.Repeat("-", 20)
+	d := mustMake(t, t.TempDir(), "c")
+	if err := d.WriteJournal(&State{ID: "c"}); err != nil {
+		t.Fatal(err)
+	}
+	// What a Remove that was killed has left.
+	for _, name := range []string{"moved-0/x", "moved-3/x"} {
+		if err := os.MkdirAll(filepath.Join(d.Path(), name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	fd, err := unix.Open(d.Path(), unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	for range depth {
+		for _, name := range []string{"side", down} {
+			err = errors.Join(err, unix.Mkdirat(fd, name, 0o700))
+		}
+		file, ferr := unix.Openat(fd, "side/file", unix.O_CREAT|unix.O_WRONLY|unix.O_CLOEXEC, 0o600)
+		err = errors.Join(err, ferr, unix.Close(file))
+		next, nerr := unix.Openat(fd, down, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+		err = errors.Join(err, nerr, unix.Close(fd))
+		if fd = next; err != nil {
+			t.Fatal(err)
+		}
+	}
+	unix.Close(fd)
+	var before unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &before); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: min(before.Cur, depth/2), Max: before.Max}); err != nil {
+		t.Fatal(err)
+	}
+	err = d.Remove()
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &before); err != nil {
+		t.Fatal(err)
+	}
+	if err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Lstat(d.Path()); !os.IsNotExist(err) {
+		t.Errorf("%s is still there: %v", d.Path(), err)
+	}
+}
+
 // TestRemoveKeepsMounts has a folder of somebody else bound into the container's:
 // nothing in it is removed, and the records stay until it is unmounted.
 func TestRemoveKeepsMounts(t *testing.T) {
