@@ -181,6 +181,14 @@ func (r *run) remove() {
 // It returns when the program said that it is ready, or ended; the init
 // process is the service's main process from then on.
 func (c *Container) StartNotify(host string) error {
+	// A program that runs already has its socket, and could have put anything in its place.
+	status, err := c.Status()
+	if err != nil {
+		return err
+	}
+	if status != Created {
+		return c.cannotStart("start container " + c.state.ID)
+	}
 	socket, err := notify.Listen(c.dir.Path())
 	if err != nil {
 		return err

@@ -255,6 +255,13 @@ func TestNotify(t *testing.T) {
 		t.Errorf("the service manager got %q, want %q", got, want)
 	}
 	must(t, within(t, "StartNotify", func() error { return <-started }))
+	// What the program has made of its socket's folder since then is not looked at.
+	socket := filepath.Join(b.root, "c/notify/notify.sock")
+	must(t, os.Symlink("/proc/self/exe", socket))
+	wantError(t, c.StartNotify(host), "start container c: cannot start an already running container")
+	if link, err := os.Readlink(socket); err != nil {
+		t.Errorf("a start that was refused has touched the socket: %q, %v", link, err)
+	}
 }
 
 // serviceManager returns a socket for NOTIFY_SOCKET and what is sent to it.

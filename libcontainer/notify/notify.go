@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/rungoci/rung/internal/errdefs"
+	"github.com/rungoci/rung/internal/thread"
 )
 
 const (
@@ -66,13 +67,17 @@ func Listen(stateDir string) (*Socket, error) {
 	}
 	s := &Socket{fd: fd, path: filepath.Join(stateDir, Folder, name)}
 	short := "/proc/self/fd/" + strconv.Itoa(dir) + "/" + name
-	if err := bind(fd, short); err != nil {
+	// Any user of the container may say that it is ready: without a umask a socket has
+	// the mode 0777 (unix(7)). To change the mode of a name, the container's root, who may
+	// have mounted the folder anew, could put a link to a file of the host there.
+	thread.Spend(func() {
+		if err = unix.Unshare(unix.CLONE_FS); err == nil {
+			unix.Umask(0)
+			err = bind(fd, short)
+		}
+	})
+	if err != nil {
 		unix.Close(fd)
-		return nil, errdefs.Doing(err, doing)
-	}
-	// Any user of the container may say that it is ready.
-	if err := unix.Chmod(short, 0o777); err != nil {
-		s.Close()
 		return nil, errdefs.Doing(err, doing)
 	}
 	return s, nil

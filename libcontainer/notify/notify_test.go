@@ -1,12 +1,14 @@
 package notify
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -173,6 +175,41 @@ func TestPrepare(t *testing.T) {
 	}
 	if _, _, err := Prepare(dir); !errors.Is(err, unix.EEXIST) {
 		t.Errorf("a second time: %v", err)
+	}
+}
+
+// TestListenFollowsNoLink sees that nothing is done by the socket's name but to make it: root
+// in the container may put a link in its place.
+func TestListenFollowsNoLink(t *testing.T) {
+	dir := t.TempDir()
+	if _, _, err := Prepare(dir); err != nil {
+		t.Fatal(err)
+	}
+	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	if _, err := unix.InotifyAddWatch(fd, filepath.Join(dir, Folder), unix.IN_ALL_EVENTS); err != nil {
+		t.Fatal(err)
+	}
+	s, err := Listen(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	buf := make([]byte, 4096)
+	n, err := unix.Read(fd, buf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var masks []uint32
+	for b := buf[:n]; len(b) >= unix.SizeofInotifyEvent; {
+		masks = append(masks, binary.NativeEndian.Uint32(b[4:]))
+		b = b[unix.SizeofInotifyEvent+binary.NativeEndian.Uint32(b[12:]):]
+	}
+	if want := []uint32{unix.IN_CREATE}; !slices.Equal(masks, want) {
+		t.Errorf("events %#x, want %#x", masks, want)
 	}
 }
 
