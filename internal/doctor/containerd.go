@@ -19,17 +19,19 @@ const (
 	criSecond = "io.containerd.cri.v1.runtime"
 )
 
+// containerdConfig is where containerd's configuration begins.
+const containerdConfig = "/etc/containerd/config.toml"
+
 func containerd(ctx context.Context, h *host) *Check {
 	path := h.program("containerd")
 	if path == "" {
 		return &Check{Level: Grey, Text: notFound}
 	}
-	const config = "/etc/containerd/config.toml"
-	c, err := h.containerdRuntimes(config)
+	c, err := h.containerdRuntimes(containerdConfig)
 	check := h.registration("containerd", h.version(ctx, path), c.runtimes, c.standard, err,
-		"add a runtime to "+config+" for Kubernetes (docs/engines/containerd.md); ctr works with --runc-binary "+h.rung.Path)
+		"add a runtime to "+containerdConfig+" for Kubernetes (docs/engines/containerd.md); ctr works with --runc-binary "+h.rung.Path)
 	if err == nil {
-		h.judgeCRI(check, &c, config)
+		h.judgeCRI(check, &c, containerdConfig)
 	}
 	return check
 }
@@ -80,6 +82,8 @@ func (h *host) anyRung(found runtimes) bool {
 type criConfig struct {
 	// runtimes have "" in the place of a path if they name none.
 	runtimes runtimes
+	// bySystemd are those of runtimes that are told to have systemd make cgroups.
+	bySystemd map[string]bool
 	// ignored are those in tables that containerd passes over, as they are not of the
 	// version that the configuration says (seen with 1.6 and 2.2).
 	ignored runtimes
@@ -103,7 +107,7 @@ func (c *criConfig) lacksStandard() bool {
 
 // containerdRuntimes reads a configuration with those that it imports.
 func (h *host) containerdRuntimes(path string) (criConfig, error) {
-	c := criConfig{runtimes: runtimes{}, ignored: runtimes{}, standard: "runc"}
+	c := criConfig{runtimes: runtimes{}, bySystemd: map[string]bool{}, ignored: runtimes{}, standard: "runc"}
 	var read []table
 	files := []string{path}
 	for i := 0; i < len(files) && i < 100; i++ { // imports may go in a circle
@@ -145,7 +149,11 @@ func (c *criConfig) add(t table) {
 			c.standard = name
 		}
 		for name := range part.at("runtimes") {
-			found[name] = part.at("runtimes", name, "options").text("BinaryName")
+			options := part.at("runtimes", name, "options")
+			found[name] = options.text("BinaryName")
+			if plugin == criSecond || c.version == 2 {
+				c.bySystemd[name], _ = options["SystemdCgroup"].(bool)
+			}
 			c.first = c.first || plugin == criFirst && c.version == 2
 		}
 	}

@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -159,8 +160,9 @@ func (h *host) dockerRuntimes(config string) (found runtimes, standard string, e
 		}
 		standard = t.text("default-runtime")
 		for name := range t.at("runtimes") {
-			if path := t.at("runtimes", name).text("path"); path != "" {
-				found[name] = path
+			runtime := t.at("runtimes", name)
+			if path := cmp.Or(runtime.text("path"), runtime.at("options").text("BinaryName")); path != "" {
+				found[name] = path // by a runtimeType and its options since Docker 23
 			}
 		}
 	}
@@ -276,16 +278,44 @@ func kubernetes(ctx context.Context, h *host) *Check {
 	version := h.version(ctx, path)
 	c := &Check{Level: Green, Version: version, Text: strings.TrimSpace("kubelet " + version)}
 	// YAML; these two are lines of their own at its top level.
+	engine, driver := "", ""
 	for line := range strings.Lines(h.read("/var/lib/kubelet/config.yaml")) {
 		key, value, _ := strings.Cut(strings.TrimSpace(line), ":")
 		value = strings.Trim(strings.TrimSpace(value), `"'`)
 		switch key {
 		case "containerRuntimeEndpoint":
+			engine = value
 			c.Text += ", engine at " + strings.TrimPrefix(value, "unix://")
 		case "cgroupDriver":
+			driver = value
 			c.Text += ", cgroup driver " + value
 		}
 	}
-	c.Text += ": pods get rung by a RuntimeClass"
+	if engine == "" || strings.Contains(engine, "containerd") {
+		h.compareDrivers(c, driver)
+	}
+	if c.Level == Green {
+		c.Text += ": pods get rung by a RuntimeClass"
+	}
 	return c
+}
+
+// compareDrivers puts into check whether the containerd of the kubelet has rung use another
+// cgroup driver than the kubelet, "" where its configuration names none. Pods would be in
+// other cgroups than those that the kubelet makes and limits.
+func (h *host) compareDrivers(check *Check, driver string) {
+	config, err := h.containerdRuntimes(containerdConfig)
+	if err != nil || driver == "" {
+		return // containerd's own check tells of a file that it cannot read
+	}
+	for _, name := range slices.Sorted(maps.Keys(config.runtimes)) {
+		bySystemd := config.bySystemd[name]
+		if !h.isRung(config.runtimes[name]) || bySystemd == (driver == "systemd") {
+			continue
+		}
+		check.Level = Yellow
+		check.Text += fmt.Sprintf(", but containerd's runtime %q has SystemdCgroup = %t", name, bySystemd)
+		check.Hint = fmt.Sprintf("write SystemdCgroup = %t into the options of runtimes.%s in %s and restart containerd", !bySystemd, name, containerdConfig)
+		return
+	}
 }
