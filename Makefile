@@ -98,9 +98,11 @@ docs: deps-build ## make the manual pages and the completions for bash, zsh and 
 install: rung docs ## install to DESTDIR/PREFIX (/usr/local): the binary, manual pages, completions
 	@$(MAKE) --no-print-directory install-files
 
-# What is there is put in place; the packages have binaries of several architectures.
+# What is there is put in place; the packages have binaries of several architectures. The binary takes the place of the one of
+# before by a rename: install(1) would remove that first, and an engine that calls rung meanwhile find nothing.
 install-files:
-	install -D -m 0755 $(BINARY) $(DESTDIR)$(BINDIR)/rung
+	install -D -m 0755 $(BINARY) $(DESTDIR)$(BINDIR)/.rung.new
+	mv -fT $(DESTDIR)$(BINDIR)/.rung.new $(DESTDIR)$(BINDIR)/rung
 	install -d -m 0755 $(DESTDIR)$(MANDIR)/man8
 	for page in dist/docs/man8/*.8; do gzip -9n <$$page >$(DESTDIR)$(MANDIR)/man8/$${page##*/}.gz || exit 1; done
 	install -D -m 0644 dist/docs/bash/rung $(DESTDIR)$(BASHDIR)/rung

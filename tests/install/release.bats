@@ -70,6 +70,24 @@ release() { make -s -C "$1" release ARCHS="$ARCH $OTHER" >/dev/null; }
 	(cd "$TREE" && go run scripts/isstatic.go "$D/other/bin/rung")
 }
 
+@test "install: the rung of before is there until the new one takes its place" {
+	mkdir "$D/replaced"
+	make -s -C "$D/one" install DESTDIR="$D/replaced" PREFIX= >/dev/null
+	# A binary that takes as long to read as the test wants.
+	mkfifo "$D/slow"
+	make -s -C "$D/one" install-files DESTDIR="$D/replaced" PREFIX= BINARY="$D/slow" >/dev/null 3>&- &
+	exec 4>"$D/slow"
+	"$D/replaced/bin/rung" --version
+	{
+		cat "$D/one/rung"
+		echo
+	} >&4
+	exec 4>&-
+	wait $!
+	[ "$(stat -c %s "$D/replaced/bin/rung")" -eq $(($(stat -c %s "$D/one/rung") + 1)) ]
+	[ "$(ls -A "$D/replaced/bin")" = rung ]
+}
+
 @test "install: uninstall takes away all that install put there, and no more" {
 	mkdir "$D/both"
 	touch "$D/both/mine"

@@ -5,22 +5,26 @@ load helpers
 
 setup() { setup_test; }
 
-# new_file: what dpkg(1) and "make install" do: another file in the place of $RUNG, which is $WORK/rung.
+# new_file: what dpkg(1) and "make install" do: another file takes the place of $RUNG, by a rename.
 new_file() {
-	cp "$WORK/rung" "$WORK/rung.new"
-	mv "$WORK/rung.new" "$WORK/rung"
+	cp "$RUNG" "$RUNG.new"
+	mv "$RUNG.new" "$RUNG"
 }
 
 @test "upgrade: what waits for start, runs or was joined goes on when another file takes the binary's place" {
 	local waits=$CT-waits joined
-	install -m 755 "$RUNG" "$WORK/rung"
-	RUNG=$WORK/rung
+	# As on a host the state is not below the binary's folder, which both are layers of the overlay from which the init executes it.
+	install -D -m 755 "$RUNG" "$WORK/bin/rung"
+	RUNG=$WORK/bin/rung
 	running
 	rung exec --detach --pid-file "$WORK/joined" "$CT" sleep 1000
 	joined=$(<"$WORK/joined")
 	make_bundle "$waits"
 	config '.process.args = ["sleep", "1000"]'
 	rung create --bundle "$BUNDLE" "$waits"
+	if [[ $EUID == 0 && -z $RUNG_PEER ]]; then
+		equal /rung "$(readlink "/proc/$(pid "$waits")/exe")"
+	fi
 	new_file
 	rung start "$waits"
 	equal running "$(state status "$waits")"
