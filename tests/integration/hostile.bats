@@ -403,6 +403,21 @@ make_victim() {
 	delete --force
 }
 
+@test "hostile: what is put into the folder of the notify socket does not keep the container from being deleted" {
+	needs_root "in a user namespace the folder stays read-only"
+	all_caps
+	in_background "$HELPER" notify-listen "$WORK/notify"
+	poll test -S "$WORK/notify"
+	shell 'mount -o remount,bind,rw /run/notify && cd /run/notify && rm notify.sock &&
+		for i in $(seq 100); do mkdir side "down-$i" && touch side/file && cd "down-$i" || exit; done; echo nested >/seen'
+	NOTIFY_SOCKET=$WORK/notify create
+	NOTIFY_SOCKET=$WORK/notify start
+	wait_for_status stopped
+	equal nested "$(<"$ROOTFS/seen")"
+	delete
+	[[ ! -e $ROOT/$CT ]]
+}
+
 # --- commands on the host ---
 
 @test "hostile: a pid that belongs to another process by now" {
