@@ -30,9 +30,15 @@ end_docker() {
   local status=0
   stop_daemon || status=1
   umount "$@" "$D/exec/netns/default" 2>/dev/null || true
-  # Its own folder: a daemon that follows one that was killed may mount it a second time.
-  while umount "$D/data" 2>/dev/null; do :; done
+  eventually 10 data_unmounted || status=1
   return "$status"
+}
+
+# data_unmounted: unmounts the daemon's own folder, which one that follows one that was killed may mount a second time, and on which a
+# shim may be that is about to end.
+data_unmounted() {
+  while umount "$D/data" 2>/dev/null; do :; done
+  ! mountpoint -q "$D/data"
 }
 
 prepare_test() { export NAME=c$BATS_TEST_NUMBER; }
