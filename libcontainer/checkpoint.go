@@ -91,7 +91,7 @@ func (c *Container) Checkpoint(o CheckpointOptions) error {
 		return c.busy()
 	}
 	if errors.Is(err, state.ErrLocked) {
-		err = c.dir.Lock() // whoever has it lets go by himself
+		err = c.dir.LockWithin(killTimeout)
 	}
 	if err != nil {
 		return errdefs.Doing(err, doing)

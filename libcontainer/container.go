@@ -93,7 +93,7 @@ func Load(root, id string) (*Container, error) {
 func readUnmade(dir *state.Dir) (*state.State, error) {
 	err := dir.TryLock()
 	if errors.Is(err, state.ErrLocked) {
-		return nil, ErrNotExist
+		return nil, state.NotExist(dir.Root, dir.ID)
 	}
 	if err != nil {
 		return nil, err
@@ -154,12 +154,12 @@ func (c *Container) Info() (*Info, error) {
 }
 
 // lockCreated takes the lock, of which the creator of a container that is not created
-// yet does not let go: state.ErrLocked. Other commands, such as start, do by themselves.
-// What the creator has written since the container was loaded is taken over.
+// yet does not let go: state.ErrLocked. Other commands, such as start, do by themselves,
+// as long as they are well. What the creator has written since the container was loaded is taken over.
 func (c *Container) lockCreated() error {
 	err := c.dir.TryLock()
 	if errors.Is(err, state.ErrLocked) && c.state.Created {
-		err = c.dir.Lock()
+		err = c.dir.LockWithin(killTimeout)
 	}
 	if err != nil || c.state.Created {
 		return err

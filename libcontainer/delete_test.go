@@ -336,8 +336,9 @@ func soonGivenUp(t *testing.T) {
 	t.Cleanup(func() { killTimeout = before })
 }
 
-// TestDeleteStuckHolder deletes a container that somebody holds who does not let go.
-func TestDeleteStuckHolder(t *testing.T) {
+// TestStuckHolder deletes a container that somebody holds who does not let go, and has
+// other commands wait for that.
+func TestStuckHolder(t *testing.T) {
 	b := newTestbed(t, "exec sleep 1000")
 	c := b.create("c")
 	soonGivenUp(t)
@@ -345,8 +346,14 @@ func TestDeleteStuckHolder(t *testing.T) {
 	must(t, err)
 	defer holder.Close()
 	must(t, holder.TryLock())
-	for _, force := range []bool{false, true} {
-		err := within(t, "Delete", func() error { return Delete(b.root, "c", force, b.warn) })
+	for name, do := range map[string]func() error{
+		"Delete":     func() error { return Delete(b.root, "c", false, b.warn) },
+		"force":      func() error { return Delete(b.root, "c", true, b.warn) },
+		"Start":      c.Start,
+		"Update":     func() error { return c.Update(&specs.LinuxResources{}) },
+		"Checkpoint": func() error { return c.Checkpoint(CheckpointOptions{CRIUOptions: CRIUOptions{ImagePath: t.TempDir()}}) },
+	} {
+		err := within(t, name, do)
 		wantError(t, err, "lock "+c.dir.Path(), "another rung command is at work on the container, and was for 500ms",
 			"it is process "+strconv.Itoa(os.Getpid())+" (")
 	}

@@ -75,16 +75,15 @@ func (c *Container) SignalAll(sig unix.Signal) error {
 	return nil
 }
 
-// thaw lets a killed process of a cgroup v1 freezer die; it would only be
-// woken by the thaw. That it fails where nothing is frozen is no news.
+// thaw lets a killed process of a cgroup v1 freezer die, and those of its pid
+// namespace, which the kernel kills with the init; they would only be woken by the
+// thaw. That it fails where nothing is frozen is no news.
 func (c *Container) thaw() {
 	cg, err := cgroup.Load(c.state.Cgroup)
 	if err != nil {
 		return
 	}
-	if frozen, err := cg.Frozen(); err == nil && frozen {
-		_ = cg.Thaw()
-	}
+	_ = cg.ThawKilled()
 }
 
 // Pause freezes all processes of a created or running container. It returns

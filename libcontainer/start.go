@@ -29,7 +29,7 @@ func (c *Container) Start() error {
 func (c *Container) openGate() error {
 	doing := "start container " + c.state.ID
 	err := c.lockCreated()
-	if errors.Is(err, state.ErrLocked) {
+	if errors.Is(err, state.ErrLocked) && !c.state.Created {
 		return c.cannotStart(doing)
 	}
 	if err != nil {

@@ -45,7 +45,7 @@ func (c *Container) UpdateIntelRdt(l3CacheSchema, memBwSchema string) (restore f
 // lockForUpdate takes the lock of a container that has not stopped.
 func (c *Container) lockForUpdate() error {
 	err := c.lockCreated()
-	if errors.Is(err, state.ErrLocked) {
+	if errors.Is(err, state.ErrLocked) && !c.state.Created {
 		return c.busy()
 	}
 	if err != nil {

@@ -208,10 +208,13 @@ func loadDeviceProgram(p []insn) (int, error) {
 	pin.Pin(&license[0])
 	attr.insns, attr.license = address(unsafe.Pointer(&p[0])), address(unsafe.Pointer(&license[0]))
 	fd, err := bpf(unix.BPF_PROG_LOAD, unsafe.Pointer(&attr), unsafe.Sizeof(attr))
-	if err == unix.EPERM {
+	var before unix.Rlimit
+	if err == unix.EPERM && unix.Getrlimit(unix.RLIMIT_MEMLOCK, &before) == nil {
 		infinity := unix.Rlimit{Cur: unix.RLIM_INFINITY, Max: unix.RLIM_INFINITY}
 		if unix.Setrlimit(unix.RLIMIT_MEMLOCK, &infinity) == nil {
 			fd, err = bpf(unix.BPF_PROG_LOAD, unsafe.Pointer(&attr), unsafe.Sizeof(attr))
+			// Or the container would inherit it.
+			_ = unix.Setrlimit(unix.RLIMIT_MEMLOCK, &before)
 		}
 	}
 	return fd, err

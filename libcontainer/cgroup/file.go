@@ -59,6 +59,16 @@ func writeFile(dir, name, value string) error {
 	return writeAll(fd, value)
 }
 
+// writeAt is writeFile where the folder is open.
+func writeAt(dirfd int, name, value string) error {
+	fd, err := unix.Openat(dirfd, name, unix.O_WRONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	return writeAll(fd, value)
+}
+
 // writeAll writes value to fd with a single write(2).
 func writeAll(fd int, value string) error {
 	for {

@@ -68,8 +68,31 @@ func (m *Manager) Thaw() error {
 	return errdefs.Doing(err, "thaw the cgroup "+dir)
 }
 
+// ThawKilled thaws a container whose processes were killed. v1's freezer does
+// not let them die, also where a container that may write to it has put them into
+// cgroups below its own and frozen those (one that runs containers itself, and pauses
+// them). Thaw leaves those as they are.
+func (m *Manager) ThawKilled() error {
+	if frozen, err := m.Frozen(); frozen || err != nil {
+		if err := m.Thaw(); err != nil {
+			return err
+		}
+	}
+	dir, v1 := m.freezer()
+	if !v1 {
+		return nil
+	}
+	err := walkBelow(dir, func(dirfd int) { _ = writeAt(dirfd, "freezer.state", "THAWED") }, nil)
+	if isGone(err) {
+		return nil
+	}
+	return errdefs.Doing(err, "thaw the cgroups below "+dir)
+}
+
 // Frozen reports whether the container is frozen, by Freeze rather than with a
-// cgroup above it. A container without cgroups is not.
+// cgroup above it. A container without cgroups is not, nor one whose freezer this
+// process may not read: of the cgroup of an ordinary user, root in the container may be
+// the owner, and take the right away.
 func (m *Manager) Frozen() (bool, error) {
 	dir, v1 := m.freezer()
 	if dir == "" {
@@ -80,7 +103,7 @@ func (m *Manager) Frozen() (bool, error) {
 		file = "cgroup.freeze"
 	}
 	text, err := readFile(dir, file)
-	if isGone(err) {
+	if isGone(err) || err == unix.EACCES {
 		return false, nil
 	}
 	return strings.HasPrefix(text, "1"), errdefs.Doing(err, "read "+dir+"/"+file)

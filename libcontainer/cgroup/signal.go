@@ -54,7 +54,7 @@ func (m *Manager) kill(dir string) error {
 	// Without a freezer the rounds of signalBelow have to do.
 	still := killed || frozen || m.freeze(holdTimeout) == nil
 	err = signalBelow(dir, unix.SIGKILL, still)
-	if thawErr := m.Thaw(); err == nil {
+	if thawErr := m.ThawKilled(); err == nil {
 		err = thawErr
 	}
 	return err

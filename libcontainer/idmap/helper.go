@@ -49,8 +49,8 @@ func run(program string, args []string) error {
 	if err := unix.Pipe2(pipe[:], unix.O_CLOEXEC); err != nil {
 		return os.NewSyscallError("pipe2", err)
 	}
-	errors := os.NewFile(uintptr(pipe[0]), "stderr")
-	defer errors.Close()
+	stderr := os.NewFile(uintptr(pipe[0]), "stderr")
+	defer stderr.Close()
 	null, err := unix.Open("/dev/null", unix.O_RDWR|unix.O_CLOEXEC, 0)
 	if err != nil {
 		unix.Close(pipe[1])
@@ -67,7 +67,7 @@ func run(program string, args []string) error {
 	if err != nil {
 		return fmt.Errorf("run %s: %w", program, err)
 	}
-	said, _ := io.ReadAll(io.LimitReader(errors, 4096))
+	said, _ := io.ReadAll(io.LimitReader(stderr, 4096))
 	var status unix.WaitStatus
 	for {
 		if _, err := unix.Wait4(child, &status, 0, nil); err != unix.EINTR {
@@ -79,7 +79,15 @@ func run(program string, args []string) error {
 	}
 	text := strings.TrimSpace(string(said))
 	if text == "" {
-		text = fmt.Sprintf("status %d", status)
+		text = ending(status)
 	}
 	return fmt.Errorf("%s: %s", args[0], strings.TrimPrefix(text, args[0]+": "))
+}
+
+// ending says how a program ended.
+func ending(status unix.WaitStatus) string {
+	if status.Signaled() {
+		return status.Signal().String()
+	}
+	return fmt.Sprintf("exit status %d", status.ExitStatus())
 }

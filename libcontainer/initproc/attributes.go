@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/rungoci/rung/internal/errdefs"
+	"github.com/rungoci/rung/internal/sys"
 	"github.com/rungoci/rung/libcontainer/bundle"
 	"github.com/rungoci/rung/libcontainer/process"
 )
@@ -148,6 +149,11 @@ func (in *inside) user() error {
 	}
 	if err := process.SetUser(in.by, p.User, in.msg.KeepGroups); err != nil {
 		return err
+	}
+	// Another user is as dumpable as fs.suid_dumpable says (proc_sys_fs(5)), and with 1 processes of the container
+	// could trace this one before the filter is in force.
+	if errno := sys.Prctl(in.by, unix.PR_SET_DUMPABLE, 0, 0); errno != 0 {
+		return errdefs.Doing(errno, "hide the process from others of the container")
 	}
 	if before != nil {
 		if err := process.Chdir(in.by, p.Cwd); err != nil {

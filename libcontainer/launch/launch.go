@@ -87,7 +87,7 @@ type Request struct {
 	Warn func(text string)
 	// Trace is called after each step with its name and duration.
 	Trace func(step string, d time.Duration)
-	// Debug is called with what explains what the program gets; not with Into.
+	// Debug is called with what explains what the program gets and how; not with Into.
 	Debug func(text string)
 }
 
@@ -194,6 +194,9 @@ func Create(ctx context.Context, r *Request) (*Result, error) {
 		res, err := create(c)
 		if !errors.Is(err, errAgain) || ctx.Err() != nil {
 			return res, err
+		}
+		if r.Debug != nil {
+			r.Debug("making it once more, with rung in the process: " + err.Error())
 		}
 		again := *r
 		if c.process != nil {

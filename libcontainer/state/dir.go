@@ -104,6 +104,12 @@ func rootError(doing string, err error) error {
 	return e
 }
 
+// NotExist returns an ErrNotExist about the container id below root.
+func NotExist(root, id string) error {
+	return &errdefs.Error{Doing: "find container " + id + " below " + root, Err: ErrNotExist,
+		Hint: "an engine has a --root of its own; rung --root FOLDER list shows what is there"}
+}
+
 // Open opens the folder of a container. It returns ErrNotExist where there is
 // none.
 func Open(root, id string) (*Dir, error) {
@@ -112,7 +118,7 @@ func Open(root, id string) (*Dir, error) {
 	switch err {
 	case nil:
 	case unix.ENOENT:
-		return nil, ErrNotExist
+		return nil, NotExist(root, id)
 	default:
 		return nil, errdefs.Doing(err, "open the state folder "+path)
 	}

@@ -213,6 +213,10 @@ plain() {
 	contains "$(<"$WORK/log")" level=debug
 	rung --debug run --bundle "$BUNDLE" "$CT"
 	contains "$err" level=debug
+	# Why all steps come a second time.
+	program /no/such/program
+	try_rung --debug run --bundle "$BUNDLE" "$CT"
+	[[ -n $RUNG_PEER ]] || matches "$err" "once more, [^=]*: no such file or directory\""
 }
 
 @test "log: every line of a --debug log in JSON is JSON" {

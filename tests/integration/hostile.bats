@@ -574,3 +574,21 @@ create_refused_within() {
 	PATIENCE=$((PATIENCE * 6)) run_ct
 	equal 10000 "$out"
 }
+
+@test "hostile: others of the user cannot look into a process that waits, also where fs.suid_dumpable lets them" {
+	needs_own_machine
+	needs_root "it changes a setting of the host"
+	local before init
+	before=$(</proc/sys/fs/suid_dumpable)
+	config '.process.user = {uid: 1000, gid: 1000}'
+	program sleep 1000
+	echo 1 >/proc/sys/fs/suid_dumpable
+	try_rung create --bundle "$BUNDLE" "$CT"
+	echo "$before" >/proc/sys/fs/suid_dumpable
+	equal 0 "$status"
+	init=$(pid)
+	# proc(5): the files are the process's user's where it can be traced, and root's where not.
+	equal 1000 "$(stat -c %u "/proc/$init")"
+	equal 0 "$(stat -c %u "/proc/$init/environ")"
+	delete --force
+}

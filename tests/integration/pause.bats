@@ -136,4 +136,38 @@ ticks() {
 	done
 }
 
+# freeze_inside: what a container does that runs containers itself, and pauses one: its
+# processes are in a cgroup below its own, which is frozen.
+freeze_inside() {
+	local dir
+	dir=$(cgroup_dir freezer)/inner
+	mkdir "$dir"
+	echo "$(pid)" >"$dir/cgroup.procs"
+	if [[ -e $dir/freezer.state ]]; then
+		echo FROZEN >"$dir/freezer.state"
+		poll grep -q FROZEN "$dir/freezer.state"
+	else
+		echo 1 >"$dir/cgroup.freeze"
+		poll grep -q "frozen 1" "$dir/cgroup.events"
+	fi
+}
+
+@test "pause: what the container has frozen itself stays so on resume, and can be killed and deleted" {
+	needs_freezer
+	local init
+	running
+	init=$(pid)
+	freeze_inside
+	equal running "$(state status)"
+	rung pause "$CT"
+	rung resume "$CT"
+	grep -q "$(v1_or_v2 FROZEN 1)" "$(cgroup_dir freezer)/inner/$(v1_or_v2 freezer.state cgroup.freeze)"
+	rung kill "$CT" KILL
+	wait_for_exit "$init"
+	delete
+	running
+	freeze_inside
+	delete --force
+}
+
 needs_freezer() { [[ $CGROUP_MODE != v1 ]] || needs_controller freezer; }
