@@ -15,6 +15,7 @@ needs() {
     rootfs   deb:busybox-static                  busybox-static
     rootfs   jq                                  jq
     test     bats                                bats
+    test     gojq                                gojq
     test     ps                                  procps
     test     ip                                  iproute2
     test     mandoc                              mandoc

@@ -68,10 +68,10 @@ delete_all() {
 	config '.annotations = {"a": "b"}'
 	create
 	rung list --format json
-	listed=$(jq -S '.[0] | del(.owner)' <<<"$out")
+	listed=$(jq '.[0] | del(.owner)' <<<"$out")
 	equal "$(id -un)" "$(jq -r '.[0].owner' <<<"$out")"
 	rung state "$CT"
-	equal "$(jq -S 'del(.owner)' <<<"$out")" "$listed"
+	equal "$(jq 'del(.owner)' <<<"$out")" "$listed"
 	delete --force
 }
 
@@ -111,14 +111,14 @@ delete_all() {
 
 # broken_folders: state folders as crashes and mistakes leave them.
 broken_folders() {
-	BROKEN=("$TAG-empty" "$TAG-cut" "$TAG-folder" "$TAG-fifo" "$TAG-more" "$TAG-future" "$TAG-other")
+	BROKEN=("$TAG-empty" "$TAG-cut" "$TAG-folder" "$TAG-fifo" "$TAG-more" "$TAG-past" "$TAG-other")
 	mkdir -p "${BROKEN[@]/#/$ROOT/}"
 	echo '{"rungStateVersion":1,"id":"x' >"$ROOT/$TAG-cut/state.json"
 	mkdir "$ROOT/$TAG-folder/state.json"
 	mkfifo "$ROOT/$TAG-fifo/state.json"
 	mkdir "$ROOT/$TAG-more/sub"
 	echo note >"$ROOT/$TAG-more/sub/note"
-	sed 's/"rungStateVersion":[0-9]*/"rungStateVersion":99/; s/'"$CT"'/'"$TAG-future"'/g' "$ROOT/$CT/state.json" >"$ROOT/$TAG-future/state.json"
+	sed 's/"rungStateVersion":[0-9]*/"rungStateVersion":0/; s/'"$CT"'/'"$TAG-past"'/g' "$ROOT/$CT/state.json" >"$ROOT/$TAG-past/state.json"
 	cp "$ROOT/$CT/state.json" "$ROOT/$TAG-other/state.json"
 }
 
@@ -129,7 +129,7 @@ broken_folders() {
 	create
 	broken_folders
 	# By the record of the copy the cgroup of the other would go.
-	sed -i 's/"driver":"[a-z]*"/"driver":"none"/; s/"folders":\[[^]]*\]/"folders":[]/; s/"pid":[0-9]*/"pid":0/g' "$ROOT/$TAG-future/state.json"
+	sed -i 's/"driver":"[a-z]*"/"driver":"none"/; s/"folders":\[[^]]*\]/"folders":[]/; s/"pid":[0-9]*/"pid":0/g' "$ROOT/$TAG-past/state.json"
 	rung list
 	equal 2 "$(wc -l <<<"$out")"
 	contains "$out" "$CT"

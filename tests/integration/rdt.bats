@@ -141,7 +141,7 @@ classes() { (cd "$RESCTRL" && echo */tasks); }
 	running
 	echo 12345 >"$RESCTRL/$CT/mon_groups/$CT/mon_data/mon_L3_01/llc_occupancy"
 	rung events --stats "$CT"
-	equal '{"l3_cache_info":{"cbm_mask":"7ff","min_cbm_bits":1,"num_closids":4},"l3_cache_schema_root":"L3:0=7ff;1=7ff","l3_cache_schema":"L3:0=f;1=7ff","mem_bw_info":{"bandwidth_gran":10,"delay_linear":1,"min_bandwidth":10,"num_closids":4},"mem_bw_schema_root":"MB:0=100;1=100","mem_bw_schema":"MB:0=100;1=100","schemata":["MB:0=100;1=100","    L3:0=f;1=7ff"],"mbm_stats":[{"mbm_total_bytes":2000,"mbm_local_bytes":1000},{"mbm_total_bytes":2001,"mbm_local_bytes":1001}],"cmt_stats":[{"llc_occupancy":4096},{"llc_occupancy":12345}]}' \
+	equal '{"cmt_stats":[{"llc_occupancy":4096},{"llc_occupancy":12345}],"l3_cache_info":{"cbm_mask":"7ff","min_cbm_bits":1,"num_closids":4},"l3_cache_schema":"L3:0=f;1=7ff","l3_cache_schema_root":"L3:0=7ff;1=7ff","mbm_stats":[{"mbm_local_bytes":1000,"mbm_total_bytes":2000},{"mbm_local_bytes":1001,"mbm_total_bytes":2001}],"mem_bw_info":{"bandwidth_gran":10,"delay_linear":1,"min_bandwidth":10,"num_closids":4},"mem_bw_schema":"MB:0=100;1=100","mem_bw_schema_root":"MB:0=100;1=100","schemata":["MB:0=100;1=100","    L3:0=f;1=7ff"]}' \
 		"$(jq -c .data.intel_rdt <<<"$out")"
 	delete --force
 }
