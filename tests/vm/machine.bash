@@ -43,7 +43,7 @@ machine() {
   "${VM_LIMIT[@]}" qemu-system-x86_64 -accel "$accel" -cpu "$cpu" -smp "${VM_CPUS:-2}" -m "${VM_MEMORY:-3072}" \
     -nodefaults -display none -no-reboot -nic none \
     -kernel "$image/vmlinuz" -initrd "$image/initrd" \
-    -append "console=ttyS0 quiet systemd.show_status=0 mitigations=off panic=-1 systemd.default_timeout_start_sec=900 $append" \
+    -append "console=ttyS0 quiet systemd.show_status=0 mitigations=off panic=-1 tsc=reliable systemd.default_timeout_start_sec=900 $append" \
     -drive "file=$image/root.ext4,format=raw,if=virtio,snapshot=on,cache=unsafe" \
     -drive "file=$SCRATCH/files.tar,format=raw,if=virtio,readonly=on" \
     "$@"

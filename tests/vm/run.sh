@@ -10,7 +10,7 @@
 #                root-cgroupfs  the integration tests, with cgroups that rung makes itself
 #                root-systemd   the same, with the systemd cgroup driver
 #                rootless       the same as an ordinary user, in a cgroup that the user's systemd has delegated
-#                rootless-systemd  and with scopes that the user's systemd makes
+#                rootless-systemd  and with scopes that the user's systemd makes: what has to do with cgroups
 #                engines        the tests of the CRI, Docker and Podman, with the systemd cgroup driver
 #   TESTS        which files of tests/integration and tests/engines (default: all), for each pass that has them;
 #                PASS/FILE.bats is for that pass only
