@@ -142,7 +142,7 @@ freeze_inside() {
 	local dir
 	dir=$(cgroup_dir freezer)/inner
 	mkdir "$dir"
-	echo "$(pid)" >"$dir/cgroup.procs"
+	pid >"$dir/cgroup.procs"
 	if [[ -e $dir/freezer.state ]]; then
 		echo FROZEN >"$dir/freezer.state"
 		poll grep -q FROZEN "$dir/freezer.state"
