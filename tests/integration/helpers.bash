@@ -10,8 +10,7 @@ bats_require_minimum_version 1.8.0
 # A slow machine (an emulated one) sets RUNG_TEST_PATIENCE.
 PATIENCE=${RUNG_TEST_PATIENCE:-10}
 
-# What is started in every test takes most of the time on an emulated machine, where a fork is 4 ms, a small program 26, and
-# Debian 12's jq 290, as it compiles its library each time; gojq is 48.
+# gojq starts faster than Debian 12's jq: 2 ms instead of 24, and on an emulated machine 48 instead of 290.
 jq() { gojq "$@"; }
 
 # slurp NAME FILE: sets the variable to what $(<FILE) would be, without a fork.
