@@ -13,16 +13,6 @@ PATIENCE=${RUNG_TEST_PATIENCE:-10}
 # gojq starts faster than Debian 12's jq: 2 ms instead of 24, and on an emulated machine 48 instead of 290.
 jq() { gojq "$@"; }
 
-# slurp NAME FILE: sets the variable to what $(<FILE) would be, without a fork.
-slurp() {
-  local -n slurped=$1
-  if IFS= read -rd '' slurped <"$2"; then
-    slurped=$(<"$2") # less what ends a read: NUL
-    return
-  fi
-  while [[ $slurped == *$'\n' ]]; do slurped=${slurped%$'\n'}; done
-}
-
 source "${BASH_SOURCE[0]%/*}/leftovers.bash"
 source "${BASH_SOURCE[0]%/*}/cgroups.bash"
 
@@ -31,15 +21,14 @@ teardown() { teardown_test; }
 
 setup_test() {
   TAG=rt$$-$((RANDOM % 10000))
-  WORK=${TMPDIR:-/tmp}/$TAG.$RANDOM
-  mkdir "$WORK"
+  WORK=$(mktemp -d "${TMPDIR:-/tmp}/$TAG.XXXXXX")
+  chmod 755 "$WORK"
   ROOT=$WORK/root
   CT=$TAG-c
   HELPER=$RUNG_TEST_DATA/bin/testhelper
   CALLS=0
   HELPER_PIDS=()
   DRIVER=()
-  start_watch
   enter_test_cgroup
   make_bundle "$CT"
 }
@@ -52,10 +41,9 @@ teardown_test() {
     kill -KILL "$pid" 2>/dev/null || true
     wait "$pid" 2>/dev/null || true
   done
-  end_watch
   # Not in a subshell: that would be one more process to find.
   leftovers >"$WORK/left"
-  slurp left "$WORK/left"
+  left=$(<"$WORK/left")
   if [[ -z $left ]]; then
     remove_work
     return
@@ -81,7 +69,7 @@ make_bundle() {
   # Programs are shared between all bundles, what a container may write is not.
   cp --remove-destination "$RUNG_TEST_DATA"/rootfs/etc/* "$ROOTFS/etc/"
   local text
-  slurp text "$RUNG_TEST_DATA/config.json"
+  text=$(<"$RUNG_TEST_DATA/config.json")
   echo "${text/@CGROUPS_PATH@/$(cgroups_path "$1")}" >"$BUNDLE/config.json"
 }
 
@@ -125,61 +113,17 @@ host_pids() {
 
 # --- running the binary ---
 
-# start_watch: starts a process that ends what try_rung calls when that takes longer than PATIENCE. It does what
-# timeout(1) would, which is two more processes for every call.
-start_watch() {
-  exec {WATCH}> >(watch 3>&- 4>&- 9>&- >/dev/null 2>&1)
-  WATCH_PID=$!
-}
-
-end_watch() {
-  [[ -n ${WATCH_PID-} ]] || return 0
-  echo quit >&"$WATCH"
-  exec {WATCH}>&-
-  wait "$WATCH_PID" 2>/dev/null || true
-}
-
-# watch: reads "begin" before and "end" after each call.
-watch() {
-  trap - DEBUG ERR EXIT
-  set +eET
-  local word signal
-  while read -r word && [[ $word != quit ]]; do
-    [[ $word == begin ]] || continue
-    for signal in TERM KILL; do
-      read -r -t "$PATIENCE" word && break
-      [[ $? -gt 128 ]] || return # the test is gone
-      : >"$WORK/hung"
-      kill_youngest "$signal"
-    done
-  done
-}
-
-# kill_youngest SIGNAL: to the last child of the test, which waits for it. Called by another one.
-kill_youngest() {
-  local pids last
-  read -ra pids <"/proc/$$/task/$$/children"
-  last=${pids[-1]}
-  [[ $last == "$BASHPID" ]] || kill -s "$1" "$last"
-}
-
 # try_rung ARG...: runs the binary with the test's --root and the
 # DRIVER of this run. Its exit status is
-# in status, which is 124 if it took too long, what it wrote in out and err (and in the files out_file and
+# in status, what it wrote in out and err (and in the files out_file and
 # err_file, which a container that outlives the call goes on writing).
 # Standard input is the file STDIN, if set.
 try_rung() {
   CALLS=$((CALLS + 1))
   out_file=$WORK/out.$CALLS err_file=$WORK/err.$CALLS
   status=0
-  echo begin >&"$WATCH"
-  "$RUNG" --root "$ROOT" "${DRIVER[@]}" "$@" \
-    <"${STDIN:-/dev/null}" >"$out_file" 2>"$err_file" 3>&- 9>&- {WATCH}>&- || status=$?
-  echo end >&"$WATCH"
-  if [[ -e $WORK/hung ]]; then
-    rm "$WORK/hung"
-    status=124
-  fi
+  timeout --foreground -k 2 "$PATIENCE" "$RUNG" --root "$ROOT" "${DRIVER[@]}" "$@" \
+    <"${STDIN:-/dev/null}" >"$out_file" 2>"$err_file" 3>&- 9>&- || status=$?
   read_output
   echo "\$ rung $* -> $status"
   [[ -z $out ]] || echo "$out"
@@ -188,9 +132,9 @@ try_rung() {
 
 # read_output: reads out and err anew from the files of the last call.
 read_output() {
-  slurp out "$out_file"
+  out=$(<"$out_file")
   # The log's text format escapes quotes; the tests look for what was meant.
-  slurp err "$err_file"
+  err=$(<"$err_file")
   err=${err//\\\"/\"}
 }
 

@@ -23,19 +23,7 @@ left_state() {
 }
 
 left_mounts() {
-  local line fields
-  while read -r line; do
-    [[ $line == *"$WORK"* ]] || continue
-    read -ra fields <<<"$line"
-    echo "mount: ${fields[4]}"
-  done </proc/self/mountinfo
-}
-
-# is_mounted_upon: there is a mount of the test.
-is_mounted_upon() {
-  local lines
-  slurp lines /proc/self/mountinfo
-  [[ $lines == *"$WORK"* ]]
+  awk -v work="$WORK" 'index($0, work) { print "mount: " $5 }' /proc/self/mountinfo
 }
 
 # find_cgroups: sets CGROUPS to every cgroup of the test in every hierarchy,
@@ -147,9 +135,8 @@ remove_work() {
   if systemd_driver && [[ -d /sys/fs/cgroup$MANAGER_BASE/rt$$.slice ]]; then
     systemctl stop "rt$$.slice" 3>&-
   fi
-  # Most often all that is there is what leftovers has found.
-  rmdir "${CGROUPS[@]}" 2>/dev/null || find /sys/fs/cgroup -depth -type d -path "*$TAG*" -delete 2>/dev/null || true
+  find /sys/fs/cgroup -depth -type d -path "*$TAG*" -delete 2>/dev/null || true
   # What is still mounted there must never be emptied by the removal.
-  ! is_mounted_upon || { echo "still mounted, so kept: $WORK"; return 1; }
+  [[ -z $(left_mounts) ]] || { echo "still mounted, so kept: $WORK"; return 1; }
   rm -rf --one-file-system "$WORK"
 }
