@@ -86,12 +86,9 @@ func (c *Container) Checkpoint(o CheckpointOptions) error {
 		o.Warn = func(string) {}
 	}
 	doing := "checkpoint container " + c.state.ID
-	err := c.dir.TryLock()
+	err := c.lockCreated()
 	if errors.Is(err, state.ErrLocked) && !c.state.Created {
 		return c.busy()
-	}
-	if errors.Is(err, state.ErrLocked) {
-		err = c.dir.LockWithin(killTimeout)
 	}
 	if err != nil {
 		return errdefs.Doing(err, doing)

@@ -155,7 +155,8 @@ func (c *Container) Info() (*Info, error) {
 
 // lockCreated takes the lock, of which the creator of a container that is not created
 // yet does not let go: state.ErrLocked. Other commands, such as start, do by themselves,
-// as long as they are well. What the creator has written since the container was loaded is taken over.
+// as long as they are well. What the creator has written since the container was loaded
+// is taken over.
 func (c *Container) lockCreated() error {
 	err := c.dir.TryLock()
 	if errors.Is(err, state.ErrLocked) && c.state.Created {

@@ -59,6 +59,16 @@ func writeFile(dir, name, value string) error {
 	return writeAll(fd, value)
 }
 
+// readAt is readFile where the folder is open.
+func readAt(dirfd int, name string) (string, error) {
+	fd, err := unix.Openat(dirfd, name, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return "", err
+	}
+	defer unix.Close(fd)
+	return readAll(fd)
+}
+
 // writeAt is writeFile where the folder is open.
 func writeAt(dirfd int, name, value string) error {
 	fd, err := unix.Openat(dirfd, name, unix.O_WRONLY|unix.O_CLOEXEC, 0)

@@ -74,16 +74,6 @@ func pidsAt(dirfd int) ([]int, error) {
 	return pids, nil
 }
 
-// readAt returns what the file name of folder dirfd contains.
-func readAt(dirfd int, name string) (string, error) {
-	fd, err := unix.Openat(dirfd, name, unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return "", err
-	}
-	defer unix.Close(fd)
-	return readAll(fd)
-}
-
 // Processes is Procs in ascending order and without doubles: what is asked for
 // while the processes go on forking, and what threaded cgroups of v2, which list
 // threads, tell of their processes.
