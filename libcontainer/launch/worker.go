@@ -46,11 +46,14 @@ type worker struct {
 	// walked is closed when the table was walked, with plan or err.
 	walked chan struct{}
 	plan   *initproc.Plan
+	// busy says that it may be at something: nobody has waited for the end of what
+	// it was given. It is for the goroutine that gives it work.
+	busy bool
 }
 
 // beginWorker begins to have a thread enter namespaces.
 func beginWorker(enter func() error) *worker {
-	w := &worker{made: make(chan struct{}), work: make(chan func()), ended: make(chan struct{}), done: make(chan struct{}), walked: make(chan struct{})}
+	w := &worker{made: make(chan struct{}), work: make(chan func()), ended: make(chan struct{}), done: make(chan struct{}), walked: make(chan struct{}), busy: true}
 	go thread.Spend(func() {
 		defer close(w.done)
 		w.err = enter()
@@ -76,10 +79,13 @@ const patience = time.Second
 // signal ends a thread alone.
 func (w *worker) end() bool {
 	close(w.ended)
-	select {
-	case <-w.done:
-	case <-time.After(patience):
-		return false
+	// Not for one that rests: Go's first timer sets up its network poller.
+	if w.busy {
+		select {
+		case <-w.done:
+		case <-time.After(patience):
+			return false
+		}
 	}
 	if w.plan != nil && w.plan.Handover != nil {
 		w.plan.Handover.Close()
@@ -153,6 +159,7 @@ func (w *worker) spawn(ctx context.Context, start func() (*spawn.Process, error)
 		p, err = start()
 	}
 	<-done
+	w.busy = false
 	return p, err
 }
 
@@ -161,6 +168,7 @@ func (c *creation) makeRoot() {
 	w := c.ahead.worker
 	what := c.what()
 	what.Procfs = c.ahead.procfs(int(c.process.PidFD.Fd()), c.Preserve)
+	w.busy = true
 	w.work <- func() {
 		defer close(w.walked)
 		if w.err = c.meetInit(); w.err == nil {
@@ -194,6 +202,7 @@ func (c *creation) readyAhead() error {
 	if err := w.await(c.ctx, w.walked); err != nil {
 		return err
 	}
+	w.busy = false
 	if w.err != nil {
 		return again(w.err)
 	}
