@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # image.sh: makes the machine's disk, kernel and initramfs, unless they are there already, and prints the folder that holds
-# them (root.ext4, vmlinuz, initrd). Needs root and the network when it has to make them, and neither when not.
+# them (root.ext4, vmlinuz, initrd, and perhaps qemu). Needs root and the network when it has to make them, and neither when not.
 #
 # The folder is VM_CACHE (default ${XDG_CACHE_HOME:-~/.cache}/rung/vm) and in it one named after the recipe: this file and
 # what is in image/. A changed recipe makes a new image; one that nobody used for two weeks is removed.
@@ -46,6 +46,7 @@ make_image() {
   exec 8>&1 >"$cache/build.log" 2>&1
   chmod 755 "$work"
   make_root "$work/root"
+  get_qemu "$work/root" "$work/qemu" || echo "no newer QEMU was to be had: with the host's own, all takes a third longer" >&3
   settle_in "$work/root"
   make_initrd "$work/root" "$work/initrd"
   cp "$work"/root/boot/vmlinuz-* "$work/vmlinuz"
@@ -80,6 +81,25 @@ make_root() {
   (cd "$root"/lib/modules/*/kernel && rm -rf "${unwanted[@]}")
   chroot "$root" depmod "$(basename "$root"/lib/modules/*)"
   rm -rf "$root"/var/cache/apt/* "$root"/var/lib/apt/lists/* "$root"/usr/share/{doc,man,locale}/*
+}
+
+# get_qemu ROOT DIR: for a host that is a Debian 12, too, the QEMU of its backports, unpacked into DIR: 10.0, under which the
+# tests take three quarters of the time that they take under the host's 7.2. apt in ROOT gets it.
+get_qemu() {
+  local root=$1 dir=$2 package status=0
+  # shellcheck source=/dev/null
+  [ "$(. /etc/os-release && echo "${VERSION_CODENAME-}")" = "$suite" ] || return 0
+  echo "deb $mirror $suite-backports main" >"$root/etc/apt/sources.list.d/backports.list"
+  # What fails is seen by the last command: in a condition, as here, set -e does nothing.
+  {
+    chroot "$root" sh -c "apt-get -qq update && cd /tmp &&
+      apt-get -qq download qemu-system-x86/$suite-backports qemu-system-common/$suite-backports" &&
+      for package in "$root"/tmp/qemu-*.deb; do dpkg-deb -x "$package" "$dir"; done &&
+      QEMU_MODULE_DIR=$dir/usr/lib/x86_64-linux-gnu/qemu "$dir/usr/bin/qemu-system-x86_64" -accel help
+  } || status=$?
+  rm -rf "$root"/tmp/*.deb "$root/etc/apt/sources.list.d/backports.list" "$root"/var/cache/apt/* "$root"/var/lib/apt/lists/*
+  [ "$status" -eq 0 ] || rm -rf "$dir"
+  return "$status"
 }
 
 # settle_in DIR: what makes a host of it.

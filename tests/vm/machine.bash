@@ -33,14 +33,16 @@ vm_go() { (cd "$VM_TREE" && CGO_ENABLED=0 "${GO:-go}" "$@"); }
 # KVM is used only if VM_ACCEL=kvm asks for it: where it is itself emulated it may be there and not work. What QEMU
 # emulates is a plain processor, whose state is saved and restored a fifth faster than that of one with all it has (max).
 machine() {
-  local append=$1 image
+  local append=$1 image qemu=(qemu-system-x86_64)
   shift
   image=$("$VM_DIR/image.sh")
   tar -C "$SCRATCH" -cf "$SCRATCH/files.tar" work
   tar -C "$VM_TREE" --exclude=./.git --exclude=./rung --exclude=./dist --transform 's,^\.,tree,' -rf "$SCRATCH/files.tar" .
   local accel="tcg,thread=multi" cpu="qemu64,+rdrand,+popcnt,+ssse3,+sse4.1,+sse4.2"
   [ "${VM_ACCEL:-tcg}" = tcg ] || accel=$VM_ACCEL cpu=max
-  "${VM_LIMIT[@]}" qemu-system-x86_64 -accel "$accel" -cpu "$cpu" -smp "${VM_CPUS:-2}" -m "${VM_MEMORY:-3072}" \
+  # The host's QEMU has the firmware.
+  [ ! -d "$image/qemu" ] || qemu=(env "QEMU_MODULE_DIR=$image/qemu/usr/lib/x86_64-linux-gnu/qemu" "$image/qemu/usr/bin/qemu-system-x86_64")
+  "${VM_LIMIT[@]}" "${qemu[@]}" -accel "$accel" -cpu "$cpu" -smp "${VM_CPUS:-2}" -m "${VM_MEMORY:-3072}" \
     -nodefaults -display none -no-reboot -nic none \
     -kernel "$image/vmlinuz" -initrd "$image/initrd" \
     -append "console=ttyS0 quiet systemd.show_status=0 mitigations=off panic=-1 tsc=reliable systemd.default_timeout_start_sec=900 $append" \
