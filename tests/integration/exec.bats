@@ -427,6 +427,23 @@ x
 	delete --force
 }
 
+@test "exec, run: rung waits without Go's network poller, whose making takes time" {
+	peer_lacks "no rung"
+	make_fifo
+	shell 'echo running >/fifo; read x </go'
+	rung_in_background run --bundle "$BUNDLE" "$CT"
+	local run=$background
+	heard
+	lacks "$(ls -l "/proc/$run/fd")" eventpoll
+	rung_in_background exec "$CT" sh -c 'echo ready >/fifo; read x </go'
+	heard
+	lacks "$(ls -l "/proc/$background/fd")" eventpoll
+	kill -KILL "$background"
+	wait_for_exit "$background"
+	kill -KILL "$(pid)"
+	finish "$run" || equal 137 $?
+}
+
 @test "exec: a hundred at once" {
 	running
 	local i failed=0 pids=()
