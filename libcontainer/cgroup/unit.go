@@ -279,7 +279,9 @@ func (m *Manager) keep(bus *systemd.Bus, kept []limit) error {
 }
 
 // stopUnit has systemd stop and forget the unit, of which no process is left. One
-// that is over has stopped; whether it failed is what there is to forget.
+// that is over has stopped; whether it failed is what there is to forget. But where
+// rung removed the cgroup and was ended before it came here, the scope runs on for
+// systemd, which hears of an empty cgroup only as long as that is there.
 func (m *Manager) stopUnit(over bool) error {
 	bus, err := m.dial()
 	if errors.Is(err, systemd.ErrNoManager) || errors.Is(err, unix.EACCES) {
@@ -292,7 +294,14 @@ func (m *Manager) stopUnit(over bool) error {
 	}
 	defer bus.Close()
 	if over {
-		return bus.ResetFailed(m.rec.Unit)
+		dir, err := bus.ScopeControlGroup(m.rec.Unit)
+		if err != nil {
+			return err
+		}
+		// Of that name there may be another container's scope, in another slice.
+		if cgroupRoot+dir != m.scopeDir() {
+			return bus.ResetFailed(m.rec.Unit)
+		}
 	}
 	return bus.StopUnit(m.rec.Unit)
 }

@@ -143,17 +143,43 @@ func (b *Bus) call(member string, args ...any) ([]any, error) {
 
 // property returns a property of the manager, a string.
 func (b *Bus) property(name string) (string, error) {
-	body, err := b.conn.Call(&dbus.Message{Kind: dbus.MethodCall, Destination: destination, Path: managerPath,
-		Interface: "org.freedesktop.DBus.Properties", Member: "Get", Body: []any{manager, name}})
-	if err == nil && len(body) == 1 {
+	s, err := b.stringOf(managerPath, manager, name)
+	return s, errdefs.Doing(err, "ask systemd for its "+name)
+}
+
+// stringOf returns a property of an object, a string.
+func (b *Bus) stringOf(path dbus.ObjectPath, of, name string) (string, error) {
+	body, err := b.conn.Call(&dbus.Message{Kind: dbus.MethodCall, Destination: destination, Path: path,
+		Interface: "org.freedesktop.DBus.Properties", Member: "Get", Body: []any{of, name}})
+	if err != nil {
+		return "", err
+	}
+	if len(body) == 1 {
 		if v, ok := body[0].(dbus.Variant); ok {
 			if s, ok := v.Value.(string); ok {
 				return s, nil
 			}
 		}
-		err = errors.New("it is not a string")
 	}
-	return "", errdefs.Doing(err, "ask systemd for its "+name)
+	return "", errors.New("it is not a string")
+}
+
+// ScopeControlGroup returns the cgroup that systemd has for a scope, "" where it has
+// none, as for one that has ended, or does not know the scope.
+func (b *Bus) ScopeControlGroup(name string) (string, error) {
+	body, err := b.call("GetUnit", name)
+	if dbus.IsError(err, errNoSuchUnit) {
+		return "", nil
+	}
+	var s string
+	if err == nil && len(body) == 1 {
+		path, _ := body[0].(dbus.ObjectPath)
+		s, err = b.stringOf(path, "org.freedesktop.systemd1.Scope", "ControlGroup")
+	}
+	if dbus.IsError(err, "org.freedesktop.DBus.Error.UnknownObject") {
+		return "", nil // it was forgotten between the two
+	}
+	return s, errdefs.Doing(err, "ask systemd for the cgroup of "+name)
 }
 
 // ControlGroup returns the cgroup that the manager has for its units, "" for the
