@@ -12,8 +12,6 @@ setup() {
 	setup_test
 	[[ -z $RUNG_PEER ]] || skip "$RUNG_PEER leaves things behind"
 	SEED=${RUNG_CRASH_SEED:-$((RANDOM * 32768 + RANDOM))}
-	# With its trap on every command bats would take half of the time.
-	trap - DEBUG
 	RANDOM=$SEED
 	echo "# $BATS_TEST_DESCRIPTION: seed $SEED" >&3
 	program sleep 1000
