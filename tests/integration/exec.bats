@@ -429,6 +429,7 @@ x
 
 @test "exec, run: rung waits without Go's network poller, whose making takes time" {
 	peer_lacks "no rung"
+	needs_root "for a user namespace rung reads and writes files, which sets the poller up"
 	make_fifo
 	shell 'echo running >/fifo; read x </go'
 	rung_in_background run --bundle "$BUNDLE" "$CT"
