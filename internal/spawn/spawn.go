@@ -16,12 +16,12 @@ import (
 	"io"
 	"os"
 	"runtime"
-	"strconv"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/rungoci/rung/internal/errdefs"
+	"github.com/rungoci/rung/internal/sys"
 	"github.com/rungoci/rung/internal/sysmon"
 )
 
@@ -217,7 +217,7 @@ func (p *Process) adopt() (*Process, error) {
 	switch {
 	case errors.Is(err, io.EOF):
 		p.report.Close()
-		return nil, fmt.Errorf("the process that joins the namespaces died early: %s", describe(status))
+		return nil, fmt.Errorf("the process that joins the namespaces died early: %s", sys.Ending(status))
 	case err != nil:
 		p.report.Close()
 		return nil, err
@@ -307,13 +307,6 @@ func (p *Process) readReport() (report, error) {
 		op:    int32(binary.NativeEndian.Uint32(buf[4:])),
 		errno: int32(binary.NativeEndian.Uint32(buf[8:])),
 	}, nil
-}
-
-func describe(s unix.WaitStatus) string {
-	if s.Signaled() {
-		return s.Signal().String()
-	}
-	return "exit status " + strconv.Itoa(s.ExitStatus())
 }
 
 // pipe is os.Pipe without the runtime's poller, which Start has no use for.

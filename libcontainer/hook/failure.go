@@ -6,6 +6,10 @@ import (
 	"strconv"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/rungoci/rung/internal/sys"
 )
 
 // Failure is a hook that ran and failed.
@@ -23,14 +27,9 @@ type Failure struct {
 // Error says how the hook ended, and the last that it wrote: to its standard
 // error or, if that is nothing, to its standard output.
 func (f *Failure) Error() string {
-	var text string
-	switch {
-	case f.Cause != nil:
+	text := sys.Ending(unix.WaitStatus(f.Status))
+	if f.Cause != nil {
 		text = f.Cause.Error()
-	case f.Status.Signaled():
-		text = "ended by signal " + strconv.Itoa(int(f.Status.Signal())) + " (" + f.Status.Signal().String() + ")"
-	default:
-		text = "exit status " + strconv.Itoa(f.Status.ExitStatus())
 	}
 	switch {
 	case f.Stderr != "":

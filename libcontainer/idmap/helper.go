@@ -12,6 +12,8 @@ import (
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
+
+	"github.com/rungoci/rung/internal/sys"
 )
 
 var errNoProgram = errors.New("is not installed")
@@ -79,15 +81,7 @@ func run(program string, args []string) error {
 	}
 	text := strings.TrimSpace(string(said))
 	if text == "" {
-		text = ending(status)
+		text = sys.Ending(status)
 	}
 	return fmt.Errorf("%s: %s", args[0], strings.TrimPrefix(text, args[0]+": "))
-}
-
-// ending says how a program ended.
-func ending(status unix.WaitStatus) string {
-	if status.Signaled() {
-		return status.Signal().String()
-	}
-	return fmt.Sprintf("exit status %d", status.ExitStatus())
 }
