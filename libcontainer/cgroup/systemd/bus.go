@@ -141,6 +141,21 @@ func (b *Bus) call(member string, args ...any) ([]any, error) {
 		Path: managerPath, Interface: manager, Member: member, Body: args})
 }
 
+// object calls a method of the manager whose answer is an object: a job that it
+// started, or a unit.
+func (b *Bus) object(member string, args ...any) (dbus.ObjectPath, error) {
+	body, err := b.call(member, args...)
+	if err != nil {
+		return "", err
+	}
+	if len(body) == 1 {
+		if path, ok := body[0].(dbus.ObjectPath); ok {
+			return path, nil
+		}
+	}
+	return "", errors.New("the answer to " + member + " is not an object")
+}
+
 // property returns a property of the manager, a string.
 func (b *Bus) property(name string) (string, error) {
 	s, err := b.stringOf(managerPath, manager, name)
@@ -167,14 +182,13 @@ func (b *Bus) stringOf(path dbus.ObjectPath, of, name string) (string, error) {
 // ScopeControlGroup returns the cgroup that systemd has for a scope, "" where it has
 // none, as for one that has ended, or does not know the scope.
 func (b *Bus) ScopeControlGroup(name string) (string, error) {
-	body, err := b.call("GetUnit", name)
+	unit, err := b.object("GetUnit", name)
 	if dbus.IsError(err, errNoSuchUnit) {
 		return "", nil
 	}
 	var s string
-	if err == nil && len(body) == 1 {
-		path, _ := body[0].(dbus.ObjectPath)
-		s, err = b.stringOf(path, "org.freedesktop.systemd1.Scope", "ControlGroup")
+	if err == nil {
+		s, err = b.stringOf(unit, "org.freedesktop.systemd1.Scope", "ControlGroup")
 	}
 	if dbus.IsError(err, "org.freedesktop.DBus.Error.UnknownObject") {
 		return "", nil // it was forgotten between the two
@@ -216,9 +230,9 @@ func (b *Bus) StartScope(u Unit, pid int, extra []Property) error {
 		return startError(u, err)
 	}
 	props := append(scopeProperties(u, pid), extra...)
-	job, err := b.startJob("StartTransientUnit", u.Name, "replace", propertyArray(props), dbus.Array{Of: "(sa(sv))"})
+	job, err := b.object("StartTransientUnit", u.Name, "replace", propertyArray(props), dbus.Array{Of: "(sa(sv))"})
 	if dbus.IsError(err, errUnitExists) && b.ResetFailed(u.Name) == nil {
-		job, err = b.startJob("StartTransientUnit", u.Name, "replace", propertyArray(props), dbus.Array{Of: "(sa(sv))"})
+		job, err = b.object("StartTransientUnit", u.Name, "replace", propertyArray(props), dbus.Array{Of: "(sa(sv))"})
 	}
 	if err != nil {
 		return startError(u, err)
@@ -302,20 +316,6 @@ func (b *Bus) watch(unit string) error {
 	return err
 }
 
-// startJob calls a method that starts a job, and returns that.
-func (b *Bus) startJob(member string, args ...any) (dbus.ObjectPath, error) {
-	body, err := b.call(member, args...)
-	if err != nil {
-		return "", err
-	}
-	if len(body) == 1 {
-		if job, ok := body[0].(dbus.ObjectPath); ok {
-			return job, nil
-		}
-	}
-	return "", errors.New("systemd did not name the job")
-}
-
 // waitJob waits for the end of a job, and returns how it ended: "done",
 // "canceled", "timeout", "failed", "dependency" or "skipped".
 func (b *Bus) waitJob(job dbus.ObjectPath) (result string, err error) {
@@ -343,7 +343,7 @@ func (b *Bus) stop(name string) error {
 	if err := b.watch(name); err != nil {
 		return err
 	}
-	job, err := b.startJob("StopUnit", name, "replace")
+	job, err := b.object("StopUnit", name, "replace")
 	if err == nil {
 		_, err = b.waitJob(job)
 	}
