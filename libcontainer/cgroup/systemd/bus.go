@@ -29,6 +29,7 @@ const (
 
 	errUnitExists = "org.freedesktop.systemd1.UnitExists"
 	errNoSuchUnit = "org.freedesktop.systemd1.NoSuchUnit"
+	errNoObject   = "org.freedesktop.DBus.Error.UnknownObject"
 
 	// patience is how long a conversation may take: as long as runc waits
 	// for systemd to start or stop a unit.
@@ -190,7 +191,7 @@ func (b *Bus) ScopeControlGroup(name string) (string, error) {
 	if err == nil {
 		s, err = b.stringOf(unit, "org.freedesktop.systemd1.Scope", "ControlGroup")
 	}
-	if dbus.IsError(err, "org.freedesktop.DBus.Error.UnknownObject") {
+	if dbus.IsError(err, errNoObject) {
 		return "", nil // it was forgotten between the two
 	}
 	return s, errdefs.Doing(err, "ask systemd for the cgroup of "+name)
@@ -310,7 +311,7 @@ func (b *Bus) watch(unit string) error {
 		Path: "/org/freedesktop/DBus", Interface: "org.freedesktop.DBus", Member: "AddMatch",
 		Body: []any{"type='signal',path='" + managerPath + "',interface='" + manager + "',member='JobRemoved',arg2='" + unit + "'"}})
 	// Without a bus systemd tells all there is.
-	if dbus.IsError(err, "org.freedesktop.DBus.Error.UnknownObject") || dbus.IsError(err, "org.freedesktop.DBus.Error.UnknownMethod") {
+	if dbus.IsError(err, errNoObject) || dbus.IsError(err, "org.freedesktop.DBus.Error.UnknownMethod") {
 		return nil
 	}
 	return err
