@@ -34,7 +34,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"unsafe"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -227,28 +226,18 @@ func (c *Conn) SendBytes(kind Kind, payload []byte) error {
 	return err
 }
 
-// Listener is a Listener frame in the making: all but the number is there
-// before the filter is.
-type Listener [9]byte
-
-// NewListener returns a frame without the number.
-func NewListener() *Listener {
-	l := &Listener{byte(KindListener)}
-	binary.NativeEndian.PutUint32(l[1:], 4)
-	return l
+// ListenerFrame returns a Listener frame in the making, and its part for the
+// number: all else is there before the filter is, and whoever makes that writes
+// the frame himself, to FD (see seccomp.LoadNotify).
+func ListenerFrame() (frame []byte, number *[4]byte) {
+	frame = make([]byte, 9)
+	frame[0] = byte(KindListener)
+	binary.NativeEndian.PutUint32(frame[1:], 4)
+	return frame, (*[4]byte)(frame[5:])
 }
 
-// SendListener writes the frame with the number of a descriptor. It makes one
-// system call, write(2), and leaves the scheduler alone: it runs under a filter
-// with SCMP_ACT_NOTIFY, and whoever could answer is yet to get the listener.
-func (c *Conn) SendListener(l *Listener, fd int) error {
-	binary.NativeEndian.PutUint32(l[5:], uint32(fd))
-	_, _, errno := unix.RawSyscall(unix.SYS_WRITE, c.f.Fd(), uintptr(unsafe.Pointer(l)), uintptr(len(l)))
-	if errno != 0 {
-		return os.NewSyscallError("write", errno)
-	}
-	return nil
-}
+// FD returns the connection's descriptor.
+func (c *Conn) FD() int { return int(c.f.Fd()) }
 
 // Listener returns the number that a Listener frame carries.
 func (fr *Frame) Listener() (int, error) {

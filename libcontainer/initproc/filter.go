@@ -94,15 +94,12 @@ func (in *inside) listener() error {
 	if in.filter.program == nil || !in.filter.program.Notify() {
 		return nil
 	}
-	frame := handshake.NewListener()
-	fd, err := seccomp.LoadNotify(in.filter.program)
+	frame, number := handshake.ListenerFrame()
+	fd, err := seccomp.LoadNotify(in.filter.program, seccomp.Announcement{Message: frame, Number: number, To: in.conn.FD()})
 	if err != nil {
 		return err
 	}
 	in.filter.loaded = true
-	if err := in.conn.SendListener(frame, fd); err != nil {
-		return errdefs.AtField(errdefs.Doing(err, "hand out the listener of the seccomp filter"), "linux.seccomp")
-	}
 	if err := in.expect(handshake.KindListenerTaken); err != nil {
 		return err
 	}

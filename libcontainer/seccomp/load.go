@@ -1,7 +1,9 @@
 package seccomp
 
 import (
+	"encoding/binary"
 	"errors"
+	"os"
 	"unsafe"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -86,17 +88,49 @@ func Load(c sys.Caller, p *Program) error {
 	return nil
 }
 
+// Announcement is a message that carries the number of a listener.
+type Announcement struct {
+	Message []byte
+	// Number is the part of Message that the number belongs in, as 32 bits of
+	// the machine's byte order.
+	Number *[4]byte
+	// To is the descriptor that the message is written to.
+	To int
+}
+
 // LoadNotify loads a program with a listener on the calling thread, which must be
-// locked (runtime.LockOSThread), and returns the descriptor of the listener,
-// marked close-on-exec. Otherwise it is as Load.
-func LoadNotify(p *Program) (listener int, err error) {
+// locked (runtime.LockOSThread), writes the announcement, and returns the
+// descriptor of the listener, marked close-on-exec. Otherwise it is as Load.
+func LoadNotify(p *Program, a Announcement) (listener int, err error) {
 	prog := unix.SockFprog{Len: uint16(len(p.Filter)), Filter: &p.Filter[0]}
-	// Raw: the scheduler must not come to make calls of its own afterwards.
-	fd, _, errno := unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, uintptr(p.Flags), uintptr(unsafe.Pointer(&prog)))
-	if errno != 0 {
-		return -1, loadError(p, errno)
+	fd, loading, writing := loadAndAnnounce(uintptr(p.Flags), &prog, &a)
+	if loading != 0 {
+		return -1, loadError(p, loading)
+	}
+	if writing != 0 {
+		return -1, errdefs.AtField(errdefs.Doing(os.NewSyscallError("write", writing), "hand out the listener of the seccomp filter"), "linux.seccomp")
 	}
 	return int(fd), nil
+}
+
+// loadAndAnnounce makes two system calls, and nothing in between: from the first
+// on the thread's calls may be the listener's business, and up to the second
+// nobody has it who could answer. So the Go runtime must not come to make one,
+// such as the futex(2) with which the scheduler gives a goroutine's thread away
+// that has run for 10 ms or that the collector wants to stop. A function looks
+// whether it is to give way where it grows its stack, which without a split stack
+// it does not, and a signal makes it do so in Go code only, which there is next
+// to none of here: the calls themselves are assembly.
+//
+//go:nosplit
+func loadAndAnnounce(flags uintptr, prog *unix.SockFprog, a *Announcement) (listener uintptr, loading, writing unix.Errno) {
+	listener, _, loading = unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, flags, uintptr(unsafe.Pointer(prog)))
+	if loading != 0 {
+		return 0, loading, 0
+	}
+	binary.NativeEndian.PutUint32(a.Number[:], uint32(listener))
+	_, _, writing = unix.RawSyscall(unix.SYS_WRITE, uintptr(a.To), uintptr(unsafe.Pointer(unsafe.SliceData(a.Message))), uintptr(len(a.Message)))
+	return listener, 0, writing
 }
 
 func loadError(p *Program, errno unix.Errno) error {
