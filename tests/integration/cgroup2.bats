@@ -27,27 +27,6 @@ end_sleeper() {
 	wait "$sleeper" || true
 }
 
-# traced STRACE-ARG... -- RUNG-ARG...: as try_rung, under strace, whose output
-# goes to the file TRACE.
-traced() {
-	local args=()
-	while [[ $1 != -- ]]; do
-		args+=("$1")
-		shift
-	done
-	shift
-	TRACE=$WORK/trace
-	printf '#!/bin/sh\nexec strace -f -qq -o %q %s %q "$@"\n' "$TRACE" "${args[*]}" "$RUNG" >"$WORK/traced"
-	chmod +x "$WORK/traced"
-	RUNG=$WORK/traced try_rung "$@"
-}
-
-# traceable: an ordinary user's newuidmap has no privileges under strace, so only
-# the user is mapped.
-traceable() {
-	[[ $EUID == 0 ]] || config '(.linux.uidMappings, .linux.gidMappings) |= .[:1]'
-}
-
 # --- the way in ---
 
 @test "cgroup2: the init is born in its cgroup (CLONE_INTO_CGROUP)" {

@@ -201,6 +201,27 @@ rung_usage_error() {
   [[ -n $err ]] || fail "no error on stderr"
 }
 
+# traced STRACE-ARG... -- RUNG-ARG...: as try_rung, under strace, whose output
+# goes to the file TRACE.
+traced() {
+  local args=()
+  while [[ $1 != -- ]]; do
+    args+=("$1")
+    shift
+  done
+  shift
+  TRACE=$WORK/trace
+  printf '#!/bin/sh\nexec strace -f -qq -o %q %s %q "$@"\n' "$TRACE" "${args[*]}" "$RUNG" >"$WORK/traced"
+  chmod +x "$WORK/traced"
+  RUNG=$WORK/traced try_rung "$@"
+}
+
+# traceable: an ordinary user's newuidmap has no privileges under strace, so only
+# the user is mapped.
+traceable() {
+  [[ $EUID == 0 ]] || config '(.linux.uidMappings, .linux.gidMappings) |= .[:1]'
+}
+
 # create, run: the verb with the test's bundle and id: create [FLAG...].
 create() { rung create --bundle "$BUNDLE" "$@" "$CT"; }
 run_ct() { rung run --bundle "$BUNDLE" "$@" "$CT"; }
