@@ -232,13 +232,28 @@ func TestLifecycle(t *testing.T) {
 	}
 }
 
+// stats returns the container's. The library may find the pipe closed before it has
+// read from it, by itself, when its program has ended.
+func (f *fixture) stats(t *testing.T) *runc.Stats {
+	t.Helper()
+	var stats *runc.Stats
+	eventually(t, "stats", func() bool {
+		var err error
+		if stats, err = f.Stats(f.ctx, f.id); errors.Is(err, os.ErrClosed) {
+			return false
+		}
+		check(t, err)
+		return true
+	})
+	return stats
+}
+
 func TestUpdateAndStats(t *testing.T) {
 	limit, pids := int64(64<<20), int64(30)
 	f := running(t, []string{"sleep", "100"}, func(spec *specs.Spec) {
 		spec.Linux.Resources.Memory = &specs.LinuxMemory{Limit: &limit}
 	})
-	stats, err := f.Stats(f.ctx, f.id)
-	check(t, err)
+	stats := f.stats(t)
 	equal(t, "the memory limit", stats.Memory.Usage.Limit, uint64(limit))
 	equal(t, "the number of processes", stats.Pids.Current, 1)
 	if stats.Cpu.Usage.Total == 0 || stats.Memory.Usage.Usage == 0 {
@@ -248,8 +263,7 @@ func TestUpdateAndStats(t *testing.T) {
 	check(t, f.Update(f.ctx, f.id, &specs.LinuxResources{
 		Memory: &specs.LinuxMemory{Limit: &limit}, Pids: &specs.LinuxPids{Limit: &pids},
 	}))
-	stats, err = f.Stats(f.ctx, f.id)
-	check(t, err)
+	stats = f.stats(t)
 	equal(t, "the memory limit", stats.Memory.Usage.Limit, uint64(limit))
 	equal(t, "the limit of processes", stats.Pids.Limit, uint64(pids))
 }
