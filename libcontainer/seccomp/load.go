@@ -108,7 +108,7 @@ func LoadNotify(p *Program, a Announcement) (listener int, err error) {
 		return -1, loadError(p, loading)
 	}
 	if writing != 0 {
-		return -1, errdefs.AtField(errdefs.Doing(os.NewSyscallError("write", writing), "hand out the listener of the seccomp filter"), "linux.seccomp")
+		return -1, &errdefs.Error{Doing: "hand out the listener of the seccomp filter", Field: "linux.seccomp", Err: os.NewSyscallError("write", writing)}
 	}
 	return int(fd), nil
 }

@@ -24,6 +24,15 @@ call() { program testhelper syscall "$@"; }
 
 on_amd64() { [[ $(uname -m) == x86_64 ]] || skip "this machine is no x86-64"; }
 
+# run_overdue: runs the container, with a thread whose time of 10 ms in Go's scheduler
+# is over when its filter is loaded.
+run_overdue() {
+	traceable
+	traced -e trace=seccomp -e inject=seccomp:delay_exit=100000 -- run --bundle "$BUNDLE" "$CT"
+	equal 0 "$status"
+	contains "$(<"$TRACE")" "(DELAYED)"
+}
+
 # --- actions ---
 
 @test "seccomp: ERRNO is EPERM, unless errnoRet says otherwise" {
@@ -341,15 +350,11 @@ on_amd64() { [[ $(uname -m) == x86_64 ]] || skip "this machine is no x86-64"; }
 @test "seccomp: between the filter and the program rung makes no call that the filter could forbid" {
 	needs_program strace
 	peer_lacks "is another program"
-	traceable
 	filter '{defaultAction: "SCMP_ACT_ALLOW", syscalls: [{action: "SCMP_ACT_KILL_PROCESS",
 		names: ["futex", "nanosleep", "rt_sigprocmask", "sched_yield", "tgkill"]}]}'
 	config '.hooks.poststop = [{path: "/bin/true"}]' # with a hook there is a rung in the process
 	program true
-	# When the filter is loaded, the thread's time of 10 ms in the scheduler is over.
-	traced -e trace=seccomp -e inject=seccomp:delay_exit=100000 -- run --bundle "$BUNDLE" "$CT"
-	equal 0 "$status"
-	contains "$(<"$TRACE")" "(DELAYED)"
+	run_overdue
 }
 
 @test "seccomp: a filter that lets a process not even end does not keep rung waiting" {
@@ -433,14 +438,10 @@ notify() {
 @test "seccomp notify: rung is not stopped by its own filter before the agent has the listener" {
 	needs_program strace
 	peer_lacks "is another program"
-	traceable
 	agent
 	notify futex rt_sigprocmask sched_yield nanosleep
 	program true
-	# When it has the listener, the thread's time of 10 ms in the scheduler is over.
-	traced -e trace=seccomp -e inject=seccomp:delay_exit=100000 -- run --bundle "$BUNDLE" "$CT"
-	equal 0 "$status"
-	contains "$(<"$TRACE")" "(DELAYED)"
+	run_overdue
 }
 
 @test "seccomp notify: an agent that is gone makes calls fail with ENOSYS" {
