@@ -69,7 +69,7 @@ listen() {
 
 # Results come as "PASS/FILE: TAP". What was planned and is not there, because the machine died, has failed.
 status=0
-VM_LIMIT=(timeout -k 5 "${VM_TIMEOUT:-14400}")
+VM_LIMIT=(timeout --foreground -k 5 "${VM_TIMEOUT:-14400}")
 mkfifo "$SCRATCH/monitor.in" "$SCRATCH/monitor.out"
 machine "rung.tests=1 sysrq_always_enabled" -serial "file:$console" -chardev file,id=words,path=/proc/self/fd/1 \
   -device virtio-serial-pci -device virtserialport,chardev=words,name=rung \
