@@ -10,12 +10,13 @@ setup() {
 }
 
 # together COMMAND...: starts the command N times at once, with @ replaced by
-# 1 to N; the exit statuses are in statuses, in the order of their numbers.
+# 1 to N; the exit statuses are in statuses, in the order of their numbers. They
+# share the machine: ten may take as long as one.
 together() {
-	local n=$1 i status pids=()
+	local n=$1 limit=$((PATIENCE * ($1 + 9) / 10)) i status pids=()
 	shift
 	for ((i = 1; i <= n; i++)); do
-		timeout --foreground -k 2 "$PATIENCE" "$RUNG" --root "$ROOT" "${DRIVER[@]}" "${@//@/$i}" \
+		timeout --foreground -k 2 "$limit" "$RUNG" --root "$ROOT" "${DRIVER[@]}" "${@//@/$i}" \
 			</dev/null >"$WORK/out.$i" 2>"$WORK/err.$i" 3>&- &
 		pids+=($!)
 	done
