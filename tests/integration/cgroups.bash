@@ -1,22 +1,23 @@
 # shellcheck shell=bash
 # The host's cgroups, as the tests see them. CGROUP_MODE is v1, hybrid or v2.
 
-# tracking_mount: the hierarchy in which a test's processes are followed: the
-# unified one where there is one, else the first of v1 without a controller.
-tracking_mount() {
+# find_tracking_mount: sets TRACKING_MOUNT to the hierarchy in which a test's processes
+# are followed: the unified one where there is one, else the first of v1 without a controller.
+find_tracking_mount() {
   case $CGROUP_MODE in
-    v2) echo /sys/fs/cgroup ;;
-    hybrid) echo /sys/fs/cgroup/unified ;;
-    v1) controller_mount name=systemd || controller_mount pids ;;
+    v2) TRACKING_MOUNT=/sys/fs/cgroup ;;
+    hybrid) TRACKING_MOUNT=/sys/fs/cgroup/unified ;;
+    v1) TRACKING_MOUNT=$(controller_mount name=systemd || controller_mount pids) ;;
   esac
 }
 
 # With RUNG_SYSTEMD=yes all tests use the systemd driver (see run.sh).
 systemd_driver() { [[ ${RUNG_SYSTEMD-} == yes ]]; }
 
-# cgroups_path ID: what linux.cgroupsPath says for a container of the test.
-cgroups_path() {
-  if systemd_driver; then echo "$SLICE:rung:$1"; else echo "$PARENT/$1"; fi
+# name_cgroup ID: sets CGROUPS_PATH to what linux.cgroupsPath says for a container of the test.
+# shellcheck disable=SC2034 # for the test
+name_cgroup() {
+  if systemd_driver; then CGROUPS_PATH=$SLICE:rung:$1; else CGROUPS_PATH=$PARENT/$1; fi
 }
 
 # cgroup_path [ID]: where that is, below the mount point.
@@ -34,11 +35,11 @@ needs_cgroupfs_driver() {
 # the cgroup that the test's containers live in. TRACK, the folder of the test's
 # own, is the same, unless PARENT is systemd's: that of SLICE.
 enter_test_cgroup() {
-  local mount
-  mount=$(tracking_mount)
-  OLD_CGROUP=$mount$(own_cgroup "$mount")
+  find_tracking_mount
+  find_own_cgroup "$TRACKING_MOUNT"
+  OLD_CGROUP=$TRACKING_MOUNT$OWN_CGROUP
   PARENT=$CGROUP_BASE/$TAG
-  TRACK=$mount$PARENT
+  TRACK=$TRACKING_MOUNT$PARENT
   if systemd_driver; then
     DRIVER+=(--systemd-cgroup)
     SLICE=$TAG.slice
@@ -48,15 +49,15 @@ enter_test_cgroup() {
   echo $BASHPID >"$TRACK/runner/cgroup.procs"
 }
 
-# own_cgroup MOUNT: this shell's path in that hierarchy.
-own_cgroup() {
+# find_own_cgroup MOUNT: sets OWN_CGROUP to this shell's path in that hierarchy.
+find_own_cgroup() {
   local name=${1#/sys/fs/cgroup} line
   name=${name#/}
   while read -r line; do
     case $line in
-      0::*) [[ $CGROUP_MODE == v1 ]] || echo "${line#0::}" ;;
-      *:name=systemd:*) [[ $CGROUP_MODE != v1 || $name != systemd ]] || echo "${line##*:}" ;;
-      *:"$name":*) [[ $CGROUP_MODE != v1 ]] || echo "${line##*:}" ;;
+      0::*) [[ $CGROUP_MODE == v1 ]] || OWN_CGROUP=${line#0::} ;;
+      *:name=systemd:*) [[ $CGROUP_MODE != v1 || $name != systemd ]] || OWN_CGROUP=${line##*:} ;;
+      *:"$name":*) [[ $CGROUP_MODE != v1 ]] || OWN_CGROUP=${line##*:} ;;
     esac
   done </proc/self/cgroup
 }

@@ -20,9 +20,10 @@ setup() {
 	# of init does not end the rest, and with hooks, which take time.
 	make_bundle "$CT-2"
 	host_pids
+	name_cgroup "$CT"
 	config '.linux.cgroupsPath = $p |
 		.hooks = {createRuntime: [{path: "/bin/true"}], createContainer: [{path: "/bin/true"}], poststop: [{path: "/bin/true"}]} |
-		.mounts += [{destination: "/var", type: "tmpfs", source: "tmpfs", options: ["tmpcopyup"]}]' --arg p "$(cgroups_path "$CT")"
+		.mounts += [{destination: "/var", type: "tmpfs", source: "tmpfs", options: ["tmpcopyup"]}]' --arg p "$CGROUPS_PATH"
 	shell 'sleep 1000 & sleep 1000'
 	BUNDLES+=("$BUNDLE")
 }

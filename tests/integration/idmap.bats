@@ -42,9 +42,8 @@ volume() {
 	done
 	(($# == 0)) || mappings=$(jq -n --arg u "$2" --arg g "$3" \
 		'def m: split(":") | map(tonumber) | [{containerID: .[0], hostID: .[1], size: .[2]}]; {uidMappings: ($u | m), gidMappings: ($g | m)}')
-	jq '.mounts += [{source: $s, destination: "/mnt", options: $ARGS.positional} + $m]' --arg s "$VOLUME" --argjson m "$mappings" \
-		--args -- "${options[@]}" <"$BUNDLE/config.json" >"$WORK/config.new"
-	mv "$WORK/config.new" "$BUNDLE/config.json"
+	edit '.mounts += [{source: $s, destination: "/mnt", options: $ARGS.positional} + $m]' --arg s "$VOLUME" --argjson m "$mappings" \
+		--args -- "${options[@]}"
 }
 
 tree() {

@@ -23,7 +23,15 @@ left_state() {
 }
 
 left_mounts() {
+  has_mounts || return 0
   awk -v work="$WORK" 'index($0, work) { print "mount: " $5 }' /proc/self/mountinfo
+}
+
+# has_mounts: whether anything is mounted in the test's folder.
+has_mounts() {
+  local table
+  table=$(</proc/self/mountinfo)
+  [[ $table == *"$WORK"* ]]
 }
 
 # find_cgroups: sets CGROUPS to every cgroup of the test in every hierarchy,
@@ -131,12 +139,18 @@ remove_leftovers() {
 remove_work() {
   # "find" would take every cgroup that is empty.
   [[ -n ${TAG-} ]] || return 0
+  local dir left=()
   leave_test_cgroup
   if systemd_driver && [[ -d /sys/fs/cgroup$MANAGER_BASE/rt$$.slice ]]; then
     systemctl stop "rt$$.slice" 3>&-
   fi
-  find /sys/fs/cgroup -depth -type d -path "*$TAG*" -delete 2>/dev/null || true
+  # Those that were found last are usually all there are.
+  for dir in "${CGROUPS[@]}"; do
+    [[ ! -d $dir ]] || left+=("$dir")
+  done
+  { ((${#left[@]} == 0)) || rmdir "${left[@]}" 2>/dev/null; } ||
+    find /sys/fs/cgroup -depth -type d -path "*$TAG*" -delete 2>/dev/null || true
   # What is still mounted there must never be emptied by the removal.
-  [[ -z $(left_mounts) ]] || { echo "still mounted, so kept: $WORK"; return 1; }
+  ! has_mounts || { echo "still mounted, so kept: $WORK"; return 1; }
   rm -rf --one-file-system "$WORK"
 }

@@ -4,9 +4,12 @@
 
 load helpers
 
+# look: the check, which does not wait long for what is here to stay to go.
+look() { LEFT_TRIES=10 leftovers >"$WORK/found"; }
+
 # found KIND PATTERN: the check finds exactly one thing, and it is this.
 found() {
-	leftovers >"$WORK/found"
+	look
 	equal 1 "$(wc -l <"$WORK/found")"
 	matches "$(<"$WORK/found")" "^$1: $2"
 }
@@ -42,7 +45,7 @@ found() {
 		dirs+=("$mount$PARENT/$CT" "$mount$CGROUP_BASE/$CT")
 	done < <(findmnt -n -l -o TARGET -t cgroup,cgroup2)
 	mkdir -p "${dirs[@]}"
-	leftovers >"$WORK/found"
+	look
 	contains "$(<"$WORK/found")" "${dirs[@]/#/cgroup: }"
 	rmdir "${dirs[@]}"
 }
@@ -55,7 +58,7 @@ found() {
 	dir=$TRACK/other
 	mkdir "$dir"
 	echo "$pid" >"$dir/cgroup.procs"
-	leftovers >"$WORK/found"
+	look
 	contains "$(<"$WORK/found")" "process: $pid sleep 1000" "cgroup: $dir"
 	kill -KILL "$pid"
 	wait "$pid" || true
@@ -79,7 +82,7 @@ found() {
 	local init
 	running
 	init=$(pid)
-	leftovers >"$WORK/found"
+	look
 	contains "$(<"$WORK/found")" "state: $ROOT/$CT" "process: $init sleep 1000" "cgroup: $(cgroup_dir pids)"
 	delete --force
 }

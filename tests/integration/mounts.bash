@@ -12,10 +12,9 @@ show_mounts() {
 add_mount() {
   local destination=$1 type=$2 source=$3
   shift 3
-  jq --arg d "$destination" --arg t "$type" --arg s "$source" \
+  edit --arg d "$destination" --arg t "$type" --arg s "$source" \
     '.mounts += [{destination: $d, type: $t, source: $s, options: $ARGS.positional}]' \
-    --args -- "$@" <"$BUNDLE/config.json" >"$WORK/config.new"
-  mv "$WORK/config.new" "$BUNDLE/config.json"
+    --args -- "$@"
 }
 
 # mount_field N DESTINATION: a field of mountinfo, of the last mount there.

@@ -198,9 +198,7 @@ PATH=/bin" "$(sort <<<"$out")"
 caps() {
 	local set=$1
 	shift
-	jq --arg set "$set" '.process.capabilities[$set] = $ARGS.positional' --args -- "$@" \
-		<"$BUNDLE/config.json" >"$WORK/config.new"
-	mv "$WORK/config.new" "$BUNDLE/config.json"
+	edit --arg set "$set" '.process.capabilities[$set] = $ARGS.positional' --args -- "$@"
 }
 
 @test "capabilities: the five sets are exactly those of config.json" {

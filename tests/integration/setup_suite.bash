@@ -3,6 +3,7 @@
 # run.sh made it already. The folder is in RUNG_TEST_DATA:
 #   bin/testhelper   the helper program (cmd/testhelper)
 #   rootfs/          a root filesystem with busybox
+#   etc/             the files of its /etc
 #   config.json      what `rung spec` writes, a little changed (make_bundle)
 setup_suite() {
   # shellcheck source-path=SCRIPTDIR

@@ -78,13 +78,14 @@ enter_suite_cgroup() {
 
 make_shared_data() {
   local data=$1
-  mkdir -p "$data/bin"
+  mkdir -p "$data/bin" "$data/etc"
   if [[ -n ${RUNG_TEST_HELPER-} ]]; then
     cp "$RUNG_TEST_HELPER" "$data/bin/testhelper"
   else
     (cd "$SUITE_DIR" && CGO_ENABLED=0 go build -o "$data/bin/testhelper" ./cmd/testhelper) || return
   fi
   make_rootfs "$data/rootfs"
+  make_etc "$data/etc"
   (cd "$data" && example && mv config.json spec.json) || return
   # What make_bundle says of it; the placeholder is put in place there.
   jq '.process.terminal = false | .root.readonly = false | .process.args = ["/bin/true"] |
@@ -106,7 +107,14 @@ example() {
 # first_of FILE: the first of the user's subordinate ids.
 first_of() { awk -F: -v u="$(id -un)" '$1 == u { print $2; found = 1; exit } END { exit !found }' "$1"; }
 
-# make_rootfs DIR: a small root filesystem from Debian's busybox-static.
+# make_etc DIR: the files of /etc, which each bundle has for itself.
+make_etc() {
+  printf '%s\n' 'root:x:0:0:root:/root:/bin/sh' 'alice:x:1000:1000:Alice:/home/alice:/bin/sh' \
+    'nohome:x:1001:1001::/nowhere:/bin/sh' >"$1/passwd"
+  printf '%s\n' 'root:x:0:' 'alice:x:1000:' 'tty:x:5:' >"$1/group"
+}
+
+# make_rootfs DIR: a small root filesystem from Debian's busybox-static, its /etc empty.
 make_rootfs() {
   local dir=$1 busybox=${RUNG_TEST_BUSYBOX:-/bin/busybox} applet
   mkdir -p "$dir"/{bin,dev,etc,home/alice,mnt,proc,root,run,sys,tmp,usr/bin,var}
@@ -118,9 +126,6 @@ make_rootfs() {
     test timeout touch tr true tty umount uname uniq uptime wc which whoami xargs yes; do
     ln -s busybox "$dir/bin/$applet"
   done
-  printf '%s\n' 'root:x:0:0:root:/root:/bin/sh' 'alice:x:1000:1000:Alice:/home/alice:/bin/sh' \
-    'nohome:x:1001:1001::/nowhere:/bin/sh' >"$dir/etc/passwd"
-  printf '%s\n' 'root:x:0:' 'alice:x:1000:' 'tty:x:5:' >"$dir/etc/group"
   if [[ $EUID == 0 ]]; then
     chown 1000:1000 "$dir/home/alice"
   else
