@@ -28,7 +28,7 @@ both_ways() {
 	local script=$PROBE
 	[[ $namespaces == other ]] || script+='; for ns in /proc/self/ns/*; do readlink $ns; done'
 	if [[ $1 == run ]]; then
-		jq --arg s "$script" '.process.args = ["/bin/sh", "-c", $s]' "$BUNDLE/config.json" >"$WORK/config" && cp "$WORK/config" "$BUNDLE/config.json"
+		program /bin/sh -c "$script"
 		set -- "$@" --bundle "$BUNDLE" "$CT"
 	else
 		set -- "$@" "$CT" /bin/sh -c "$script"

@@ -33,9 +33,8 @@ all_caps() {
 bind() {
 	local source=$1 destination=$2
 	shift 2
-	jq '.mounts += [{source: $s, destination: $d, options: (["bind"] + $ARGS.positional)}]' --arg s "$source" --arg d "$destination" \
-		--args -- "$@" <"$BUNDLE/config.json" >"$WORK/config.new"
-	mv "$WORK/config.new" "$BUNDLE/config.json"
+	edit '.mounts += [{source: $s, destination: $d, options: (["bind"] + $ARGS.positional)}]' --arg s "$source" --arg d "$destination" \
+		--args -- "$@"
 }
 
 # secret: a folder with a file that is readable by all, in a folder that only
